@@ -1,0 +1,357 @@
+"""The host's side of descent: runs cut into blocks, blocks into chunks of steps, with control in between.
+
+A block is a slice of the grid that one call of the compiled program advances; its size bounds memory and keeps the
+state of small problems within a core's cache. Blocks are advanced by one thread a core, or a device: XLA releases the
+interpreter lock, so no global setting is needed to use them all. Between chunks the host stores what was recorded,
+reports progress and listens for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from steepest.batches import Plan
+from steepest.descent.program import Program, Run, Setting, advance, begin
+from steepest.descent.stops import CODE, RUNNING, Limits, Reason
+from steepest.objectives import Oracle, Params
+from steepest.precision import double_precision
+
+_SECONDS_PER_CHUNK = 0.2
+_FIRST_CHUNK_WORK = 2_000_000
+_ROOM_BYTES = 2**26
+_CACHED_LANES = 1024
+_BLOCK_NUMBERS = 2**24
+_ACCELERATOR_LANES = 2**18
+
+
+@dataclass(frozen=True)
+class Job:
+    """The runs of one compiled program: a grid of lanes × data orders.
+
+    Attributes:
+        program: what to compile; its ``lanes``, ``orders`` and ``capacity`` are set here, by the size of a block.
+        oracle, extra, limits: of the objective, what else to record, when to stop.
+        starts: lane, order → where they start: leaves (lanes, *leaf) for arrays of lane and order numbers.
+        values: the same for the hyper-parameters.
+        seeds: seed of each order.
+        plan: the batches; None for the full batch.
+        rows: of the data.
+        steps: a run's steps at most.
+        every: steps between records.
+        parameters: numbers in one run's parameters.
+    """
+
+    program: Program
+    oracle: Oracle
+    extra: dict[str, Any]
+    limits: Limits
+    starts: Callable[[NDArray[Any], NDArray[Any]], Params]
+    values: Callable[[NDArray[Any]], dict[str, Any]]
+    lanes: int
+    seeds: NDArray[np.int64]
+    plan: Plan | None
+    rows: int | None
+    steps: int
+    every: int
+    parameters: int
+
+    @property
+    def records(self) -> int:
+        """Records of a run that uses all its steps, its end not counted."""
+        return -(-self.steps // self.every)
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What a job's runs came to; runs are the last axis of every array, order fastest.
+
+    Attributes:
+        records: name → (records, runs); for the path, leaves (records, *leaf, runs).
+        final: name → (runs,).
+        params, average: leaves (*leaf, runs).
+        steps, code: (runs,).
+    """
+
+    records: dict[str, NDArray[Any]]
+    path: Params | None
+    final: dict[str, NDArray[Any]]
+    params: Params
+    average: Params | None
+    steps: NDArray[np.int32]
+    code: NDArray[np.int32]
+
+
+class Control:
+    """Progress and interruption, shared by the threads of one call of ``descend``."""
+
+    def __init__(self, report: Callable[[float], None] | None, total: float) -> None:
+        self.interrupted = threading.Event()
+        self._report, self._total, self._done = report, total, 0.0
+        self._lock = threading.Lock()
+
+    def advanced(self, run_steps: float) -> None:
+        """Count run-steps as done (an ended run's remaining steps count as done)."""
+        if self._report is not None:
+            with self._lock:
+                self._done += run_steps
+                self._report(self._done / self._total)
+
+
+@contextmanager
+def interruptible(control: Control) -> Iterator[None]:
+    """Let the first Ctrl-C end the work after the chunk in progress; a second one is a KeyboardInterrupt at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is not signal.default_int_handler:
+        yield
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        if control.interrupted.is_set():
+            raise KeyboardInterrupt
+        control.interrupted.set()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def run_job(job: Job, control: Control, block_lanes: int | None = None) -> Outcome:
+    """Run every block of a job and put the pieces together."""
+    devices = jax.local_devices()
+    on_cpu = devices[0].platform == "cpu"
+    workers = cores() if on_cpu else len(devices)
+    blocks, program = _cut(job, workers, on_cpu, block_lanes)
+    if len(blocks) == 1:
+        pieces = [_run_block(job, program, *blocks[0], control)]
+    else:
+
+        def work(numbered: tuple[int, tuple[NDArray[Any], NDArray[Any]]]) -> Outcome:
+            place, block = numbered
+            with double_precision(), jax.default_device(devices[place % len(devices)]):
+                return _run_block(job, program, *block, control)
+
+        with ThreadPoolExecutor(workers) as pool:
+            pieces = list(pool.map(work, enumerate(blocks)))
+    return _joined(job, program, blocks, pieces)
+
+
+Block = tuple[NDArray[Any], NDArray[Any]]
+
+
+def _cut(job: Job, workers: int, on_cpu: bool, block_lanes: int | None) -> tuple[list[Block], Program]:
+    """The (lanes, orders) of each block, all of one shape, and the program for that shape.
+
+    Without batches there is no data order to share, and every run is a lane.
+    """
+    orders = len(job.seeds) if job.plan is not None else 1
+    lanes = job.lanes if job.plan is not None else job.lanes * len(job.seeds)
+    most = max(1, _BLOCK_NUMBERS // max(1, job.parameters))
+    if not on_cpu:
+        most = min(most, _ACCELERATOR_LANES)
+    elif job.rows is None:
+        most = min(most, max(64, 2 * _CACHED_LANES // max(2, job.parameters)))
+    else:
+        # Predictions of every lane on all rows stand in memory together.
+        most = min(most, max(1, 4 * _BLOCK_NUMBERS // max(1, job.rows)))
+    count = -(-lanes // most)
+    if lanes > 2 * workers * 64 and job.rows is None:
+        count = -(-count // workers) * workers
+    size = -(-lanes // count) if block_lanes is None else min(block_lanes, lanes)
+    width = 1
+    if job.plan is not None:
+        per_order = job.every * job.plan.width
+        width = max(1, min(orders, most // size, _ROOM_BYTES // (4 * per_order)))
+    lane_blocks, order_blocks = _slices(lanes, size), _slices(orders, width)
+    per_record = size * width * np.dtype("float64").itemsize * (2 + len(job.extra) + job.program.path * job.parameters)
+    room = max(1, min(job.records, _ROOM_BYTES // per_record))
+    if job.plan is not None:
+        room = min(room, max(1, _ROOM_BYTES // (4 * width * job.every * job.plan.width)))
+    program = job.program._replace(
+        lanes=size > 1, orders=width > 1, capacity=1 << (room - 1).bit_length(), every_step=job.every == 1
+    )
+    return [(lane, order) for lane in lane_blocks for order in order_blocks], program
+
+
+def _slices(total: int, size: int) -> list[NDArray[Any]]:
+    """0 … total - 1 in pieces of equal size; the last is filled up by repeating its last number."""
+    return [np.minimum(np.arange(first, first + size), total - 1) for first in range(0, total, size)]
+
+
+def _grid(program: Program, lane: NDArray[Any], order: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Lane and order numbers of a block's runs, in the shape its arrays have."""
+    if program.orders:
+        shape = (len(order), len(lane)) if program.lanes else (len(order),)
+        orders = order[:, None] if program.lanes else order
+        return np.broadcast_to(lane, shape) if program.lanes else np.repeat(lane, len(order)), np.broadcast_to(
+            orders, shape
+        )
+    return (lane, np.full(len(lane), order[0])) if program.lanes else (lane[0], order[0])
+
+
+def _run_block(job: Job, program: Program, lane: NDArray[Any], order: NDArray[Any], control: Control) -> Outcome:
+    lanes, orders = _grid(program, lane, order)
+    if job.plan is None:
+        lanes, orders = np.divmod(lanes, len(job.seeds))
+    params = _placed(program, job.starts(lanes, orders), np.ndim(lanes))
+    setting = Setting(job.values(lanes), job.seeds[orders])
+    run = begin(program, job.oracle, job.limits, params, setting)
+    pieces: list[Any] = []
+    step, chunk = 0, _first_chunk(job, np.size(lanes))
+    size = np.size(lanes)
+    while True:
+        records = max(1, min(chunk, program.capacity, -(-(job.steps - step) // job.every)))
+        until = min(job.steps, step + records * job.every)
+        plan = None if job.plan is None else _plan(job, program, order, step, until)
+        began = time.perf_counter()
+        run, recorded, evaluation, reached = advance(
+            program, job.oracle, job.extra, job.limits, run, setting, plan,
+            np.int32(step), np.int32(until), np.int32(job.steps), np.int32(job.every),
+        )  # fmt: skip
+        now = int(reached)
+        elapsed = time.perf_counter() - began
+        pieces.append(_kept(recorded, -(-(now - step) // job.every), program))
+        done = now >= job.steps or bool(np.all(np.asarray(run.code) != RUNNING))
+        control.advanced(size * ((job.steps if done else now) - step))
+        step = now
+        if done or control.interrupted.is_set():
+            break
+        chunk = int(min(8 * records, max(1.0, records * _SECONDS_PER_CHUNK / max(elapsed, 1e-6))))
+    if not done:
+        # No step is left to take, so the same program only evaluates where the runs now stand.
+        here = np.int32(step)
+        evaluation = advance(
+            program, job.oracle, job.extra, job.limits, run, setting, plan, here, here, here, np.int32(job.every)
+        )[2]  # fmt: skip
+    return _collected(program, run, pieces, evaluation, np.ndim(lanes), done)
+
+
+def _first_chunk(job: Job, runs: int) -> int:
+    """Records in the first chunk: small problems get all their steps in one call, large ones a taste."""
+    work = runs * job.every * max(1, job.parameters)
+    if job.rows is not None:
+        work *= job.rows if job.plan is None else job.plan.width
+    return max(1, _FIRST_CHUNK_WORK // work)
+
+
+def _plan(job: Job, program: Program, order: NDArray[Any], first: int, until: int) -> NDArray[np.int32]:
+    """Rows of the steps first … until - 1, filled up to the shape that was compiled."""
+    assert job.plan is not None and job.rows is not None
+    room = program.capacity * job.every
+    plans = []
+    for seed in job.seeds[order]:
+        rows = job.plan.rows(int(seed), first, until - first, job.rows)
+        plans.append(np.pad(rows, ((0, room - len(rows)), (0, 0)), constant_values=-1))
+    return np.stack(plans) if program.orders else plans[0]
+
+
+def _placed(program: Program, tree: Any, axes: int) -> Any:
+    """Leaves with the axes of runs in front, moved to where the program has them."""
+    if program.leading or axes == 0:
+        return tree
+    return jax.tree.map(lambda leaf: np.ascontiguousarray(_last(leaf, axes)), tree)
+
+
+def _last(leaf: NDArray[Any], axes: int) -> NDArray[Any]:
+    return np.moveaxis(leaf, range(axes), range(-axes, 0))
+
+
+def _kept(recorded: Any, count: int, program: Program) -> Any:
+    """The records that were made, on the host; a small part is copied, lest it keep the whole room in memory."""
+
+    def kept(leaf: Any) -> NDArray[Any]:
+        array = np.asarray(leaf)
+        return array[:count] if 2 * count >= program.capacity else array[:count].copy()
+
+    return jax.tree.map(kept, recorded)
+
+
+def _collected(program: Program, run: Run, pieces: list[Any], evaluation: Any, axes: int, done: bool) -> Outcome:
+    """One block's outcome on the host, with its axes of runs made one and put last."""
+
+    def flat(leaf: Any, front: int = 0) -> NDArray[Any]:
+        array = np.asarray(leaf)
+        if program.leading and axes:
+            array = np.moveaxis(array, range(front, front + axes), range(-axes, 0))
+        return array.reshape(*array.shape[: array.ndim - axes], -1)
+
+    def stacked(leaves: list[Any]) -> NDArray[Any]:
+        parts = [flat(leaf, 1) for leaf in leaves]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    names = list(evaluation[2])
+    code = flat(run.code)
+    ending = CODE[Reason.STEPS if done else Reason.INTERRUPTED]
+    path = None
+    if program.path:
+        structure = jax.tree.structure(run.params)
+        leaves = zip(*(jax.tree.leaves(records.path) for records in pieces), strict=True)
+        path = jax.tree.unflatten(structure, [stacked(list(leaf)) for leaf in leaves])
+    return Outcome(
+        records={
+            "loss": stacked([records.loss for records in pieces]),
+            "gradient_norm": stacked([records.gradient_norm for records in pieces]),
+            **{name: stacked([records.extra[name] for records in pieces]) for name in names},
+        },
+        path=path,
+        final={
+            "loss": flat(evaluation[0]),
+            "gradient_norm": flat(evaluation[1]),
+            **{name: flat(evaluation[2][name]) for name in names},
+        },
+        params=jax.tree.map(flat, run.params),
+        average=None if run.average is None else jax.tree.map(flat, run.average),
+        steps=flat(run.steps),
+        code=np.where(code == RUNNING, ending, code),
+    )
+
+
+def _joined(job: Job, program: Program, blocks: list[Block], pieces: list[Outcome]) -> Outcome:
+    """The blocks' outcomes as one, runs in the order lane, data order; fillers dropped."""
+    if len(pieces) == 1 and len(blocks[0][1]) == 1:
+        return pieces[0]
+    runs = job.lanes * len(job.seeds)
+    orders = 1 if job.plan is None else len(job.seeds)
+    places = [(lane[None, :] * orders + order[:, None]).ravel() for lane, order in blocks]
+    longest = max(len(piece.records["loss"]) for piece in pieces)
+
+    def whole(leaves: Any, recorded: bool) -> NDArray[Any]:
+        shape = (longest, *leaves[0].shape[1:-1]) if recorded else leaves[0].shape[:-1]
+        array = np.full((*shape, runs), np.nan if recorded else 0, leaves[0].dtype)
+        for place, leaf in zip(places, leaves, strict=True):
+            (array[: len(leaf)] if recorded else array)[..., place] = leaf
+        return array
+
+    def trees(values: list[Any], recorded: bool = False) -> Any:
+        return jax.tree.map(lambda *leaves: whole(leaves, recorded), *values)
+
+    return Outcome(
+        records=trees([piece.records for piece in pieces], recorded=True),
+        path=trees([piece.path for piece in pieces], recorded=True) if program.path else None,
+        final=trees([piece.final for piece in pieces]),
+        params=trees([piece.params for piece in pieces]),
+        average=trees([piece.average for piece in pieces]) if pieces[0].average is not None else None,
+        steps=whole([piece.steps for piece in pieces], False),
+        code=whole([piece.code for piece in pieces], False),
+    )

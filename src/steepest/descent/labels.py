@@ -1,0 +1,212 @@
+"""From the flat arrays of compiled programs to labelled ones: axes named, ends marked, cells put side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from steepest.descent.axes import Axis
+from steepest.descent.blocks import Outcome
+from steepest.descent.result import Parts
+from steepest.descent.stops import REASONS
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """The outcome of one compiled program, and how its steps count.
+
+    Attributes:
+        place: its position on each looped axis.
+        every: units between records; a unit is a step, or an epoch.
+        steps_per_unit: 1, or the steps of an epoch.
+        names: names of the parameters, one a number.
+    """
+
+    place: tuple[int, ...]
+    outcome: Outcome
+    every: int
+    steps_per_unit: int
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How cells make a grid: looped axes outside, traced ones inside each cell, ``order`` the dimensions shown."""
+
+    looped: Sequence[Axis]
+    traced: Sequence[Axis]
+    order: Sequence[str]
+    record: str
+
+
+def parameter_names(tree: Any) -> list[str]:
+    """A name for every number of a pytree of parameters, in the order of its leaves.
+
+    >>> parameter_names({"weight": np.zeros(2), "bias": np.zeros(())})
+    ['bias', 'weight[0]', 'weight[1]']
+    >>> parameter_names(np.zeros(2))
+    ['w[0]', 'w[1]']
+    """
+    return [
+        name + (f"[{', '.join(map(str, index))}]" if index else "")
+        for name, leaf in named_leaves(tree)
+        for index in np.ndindex(np.shape(leaf))
+    ]
+
+
+def named_leaves(tree: Any) -> list[tuple[str, Any]]:
+    """(name, leaf) of every leaf; the leaf of a bare array is ``w``."""
+    return [
+        (jax.tree_util.keystr(path, simple=True, separator=".") or "w", leaf)
+        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
+    ]
+
+
+def labelled(cells: Sequence[Cell], layout: Layout, attributes: dict[str, Any]) -> Parts:
+    """The cells as one dataset and the parameters beside it."""
+    coordinate, ends = _record_coordinate(cells)
+    variables: dict[str, list[tuple[Cell, NDArray[Any], tuple[str, ...]]]] = {}
+    leaves: dict[str, list[tuple[Cell, NDArray[Any], tuple[str, ...]]]] = {}
+    averages: dict[str, list[tuple[Cell, NDArray[Any], tuple[str, ...]]]] = {}
+    names: dict[str, None] = {}
+    for cell in cells:
+        if cell.outcome.path is not None:
+            names |= dict.fromkeys(parameter_names(_one(cell.outcome.params)))
+    for cell, end in zip(cells, ends, strict=True):
+        for name, values, dims in _cell_variables(cell, end, coordinate, list(names), layout.record):
+            variables.setdefault(name, []).append((cell, values, dims))
+        _leaves(cell, cell.outcome.params, leaves)
+        if cell.outcome.average is not None:
+            _leaves(cell, cell.outcome.average, averages)
+    coords: dict[str, Any] = {axis.name: axis.labels for axis in (*layout.looped, *layout.traced)}
+    dataset = xr.Dataset(
+        {name: _grid(pieces, layout) for name, pieces in variables.items()},
+        coords=coords | {layout.record: coordinate} | ({"parameter": list(names)} if names else {}),
+        attrs={"steepest": version("steepest"), **attributes},
+    )
+    _describe(dataset, layout.record)
+    structures = np.empty(tuple(len(axis) for axis in layout.looped), object)
+    for cell in cells:
+        structures[cell.place] = (
+            jax.tree.structure(cell.outcome.params),
+            [key for key, _ in _keyed(cell.outcome.params)],
+        )
+    looped = {axis.name: axis.labels for axis in layout.looped}
+    return Parts(
+        dataset,
+        {name: _grid(pieces, layout).assign_coords(coords) for name, pieces in leaves.items()},
+        {name: _grid(pieces, layout).assign_coords(coords) for name, pieces in averages.items()},
+        xr.DataArray(structures, dims=list(looped), coords=looped),
+    )
+
+
+def _one(params: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf[..., 0], params)
+
+
+def _keyed(params: Any) -> list[tuple[str, Any]]:
+    """Leaves by a name that also tells their shape, so that cells of different shapes do not share one."""
+    return [(f"{name} {leaf.shape[:-1]}", leaf) for name, leaf in named_leaves(params)]
+
+
+def _leaves(cell: Cell, params: Any, into: dict[str, Any]) -> None:
+    for key, leaf in _keyed(params):
+        dims = tuple(f"{key} axis {place}" for place in range(leaf.ndim - 1))
+        into.setdefault(key, []).append((cell, leaf, (*dims, "run")))
+
+
+def _record_coordinate(cells: Sequence[Cell]) -> tuple[NDArray[Any], list[NDArray[Any]]]:
+    """The units at which anything was recorded, and where each run of each cell ended, in units."""
+    ends = [cell.outcome.steps / cell.steps_per_unit for cell in cells]
+    every = cells[0].every
+    count = max(len(cell.outcome.records["loss"]) for cell in cells)
+    last = max(float(end.max()) for end in ends)
+    coordinate = np.arange(count) * float(every)
+    coordinate = coordinate[coordinate <= last]
+    if last > coordinate[-1]:
+        coordinate = np.append(coordinate, last)
+    whole = coordinate.astype(np.int64)
+    return (whole if np.array_equal(whole, coordinate) else coordinate), ends
+
+
+def _cell_variables(
+    cell: Cell, end: NDArray[Any], coordinate: NDArray[Any], names: list[str], record: str
+) -> list[tuple[str, NDArray[Any], tuple[str, ...]]]:
+    """Every variable of one cell: (name, values with runs last, dimensions)."""
+    outcome = cell.outcome
+    reasons = [REASONS[code - 1] for code in range(1, len(REASONS) + 1)]
+    place = outcome.code - 1
+    found: list[tuple[str, NDArray[Any], tuple[str, ...]]] = [
+        ("verdict", np.asarray([reason.verdict.value for reason in reasons])[place], ("run",)),
+        ("reason", np.asarray([reason.value for reason in reasons])[place], ("run",)),
+        ("steps", outcome.steps, ("run",)),
+    ]
+    for name, values in outcome.records.items():
+        found.append((name, _curve(values, outcome.final[name], end, coordinate), (record, "run")))
+        found.append((f"final_{name}", outcome.final[name], ("run",)))
+    if outcome.path is not None:
+        own = parameter_names(_one(outcome.params))
+        flat = [leaf.reshape(len(leaf), -1, leaf.shape[-1]) for leaf in jax.tree.leaves(outcome.path)]
+        final = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(outcome.params)]
+        path = _curve(np.concatenate(flat, axis=1), np.concatenate(final), end, coordinate)
+        if own != names:
+            wider = np.full((len(path), len(names), path.shape[-1]), np.nan, path.dtype)
+            wider[:, [names.index(name) for name in own]] = path
+            path = wider
+        found.append(("path", path, (record, "parameter", "run")))
+    return found
+
+
+def _curve(recorded: NDArray[Any], final: NDArray[Any], end: NDArray[Any], coordinate: NDArray[Any]) -> NDArray[Any]:
+    """Recorded values with NaN after each run's end, and the end itself where the coordinate has it."""
+    curve = np.full((len(coordinate), *recorded.shape[1:]), np.nan, recorded.dtype)
+    count = min(len(recorded), len(coordinate))
+    curve[:count] = recorded[:count]
+    after = coordinate[:, None] > end
+    if after.any():
+        curve[np.broadcast_to(after.reshape(len(coordinate), *[1] * (recorded.ndim - 2), -1), curve.shape)] = np.nan
+    if len(coordinate) > len(recorded):
+        ending = end == coordinate[-1]
+        curve[-1][..., ending] = final[..., ending]
+    return curve
+
+
+def _grid(pieces: list[tuple[Cell, NDArray[Any], tuple[str, ...]]], layout: Layout) -> xr.DataArray:
+    """One variable of all cells on the axes of the grid, axes in front."""
+    traced = [axis.name for axis in layout.traced]
+    shape = tuple(len(axis) for axis in layout.traced)
+    dims = (*pieces[0][2][:-1], *traced)
+
+    def unfolded(values: NDArray[Any]) -> NDArray[Any]:
+        return values.reshape((*values.shape[:-1], *shape))
+
+    if not layout.looped:
+        whole = unfolded(pieces[0][1])
+    else:
+        first = unfolded(pieces[0][1])
+        missing = np.nan if np.issubdtype(first.dtype, np.floating) else first.flat[0]
+        width = np.result_type(*(values.dtype for _, values, _ in pieces))
+        whole = np.full((*(len(axis) for axis in layout.looped), *first.shape), missing, width)
+        for cell, values, _ in pieces:
+            whole[cell.place] = unfolded(values)
+        dims = (*(axis.name for axis in layout.looped), *dims)
+    own = [name for name in dims if name not in layout.order]
+    return xr.DataArray(whole, dims=dims).transpose(*(name for name in layout.order if name in dims), *own)
+
+
+def _describe(dataset: xr.Dataset, record: str) -> None:
+    words = {
+        "loss": "loss", "gradient_norm": "Euclidean norm of the gradient", "path": "parameters", "verdict": "verdict",
+        "reason": "reason for the end", "steps": "steps taken", "final_loss": "loss at the end",
+        "final_gradient_norm": "Euclidean norm of the gradient at the end", record: record,
+    }  # fmt: skip
+    for name, long_name in words.items():
+        if name in dataset:
+            dataset[name].attrs["long_name"] = long_name
+            dataset[name].attrs["units"] = "1"

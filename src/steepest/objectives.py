@@ -1,0 +1,180 @@
+"""What is descended: a loss, where it starts, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import Partial
+
+from steepest.precision import cast, double_precision
+
+Params = Any
+"""Any pytree of arrays. A landscape's parameters are one float vector of shape (n,)."""
+
+
+class Oracle(NamedTuple):
+    """What a compiled program may ask of an objective; a pytree, so its data are arguments and not constants.
+
+    Attributes:
+        loss: params → scalar.
+        full: params → (loss, gradient) of the whole objective.
+        batch: (params, rows) → (loss, gradient) on the rows given as an int array (batch_size,), where -1
+            marks an empty place; None where there are no rows to draw from.
+    """
+
+    loss: Partial
+    full: Partial
+    batch: Partial | None
+
+
+class Descendable(Protocol):
+    """What :func:`steepest.descend` needs: :class:`Objective` and :class:`EmpiricalRisk` provide it."""
+
+    name: str
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows that batches are drawn from; None where the objective has no data."""
+
+    def oracle(self, dtype: np.dtype[Any]) -> Oracle:
+        """Loss and gradients with all floating data in ``dtype``."""
+
+    def initial(self, seed: int, dtype: np.dtype[Any]) -> Params:
+        """Where a run with this seed starts, floating leaves in ``dtype``."""
+
+    def __call__(self, params: Params) -> Any:
+        """The loss at params."""
+
+
+def is_descendable(value: Any) -> bool:
+    """Whether the value has what :class:`Descendable` asks for; much faster than ``isinstance`` of a protocol."""
+    return hasattr(value, "oracle") and hasattr(value, "initial") and hasattr(value, "rows")
+
+
+def _auto(loss: Partial, params: Params) -> Any:
+    return jax.value_and_grad(loss)(params)
+
+
+def _hand_written(loss: Partial, gradient: Partial, params: Params) -> Any:
+    return loss(params), gradient(params)
+
+
+def as_partial(function: Callable[..., Any]) -> Partial:
+    """The function as a pytree: a ``Partial`` keeps its array arguments as leaves, a plain function has none."""
+    return function if isinstance(function, Partial) else Partial(function)
+
+
+def evaluate(loss: Callable[[Params], Any], params: Params) -> Any:
+    """The loss at params: traced as it is inside a transformation, in float64 and as a float outside of one."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(params)):
+        return loss(params)
+    with double_precision():
+        double = cast(jax.tree.map(lambda leaf: np.asarray(leaf, float), params), np.dtype("float64"))
+        return float(loss(jax.tree.map(jnp.asarray, double)))
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """A loss of its parameters alone, where descent starts, and what is known of it.
+
+    Args:
+        loss: a JAX-traceable function of one pytree that returns a scalar. Arrays that it should not be
+            compiled with as constants are bound with ``jax.tree_util.Partial(function, *arrays)``.
+        start: the parameters descent begins at, unless told otherwise; a list of numbers is a vector.
+        gradient: a hand-written gradient, params → a pytree like params, used in place of autodiff;
+            :func:`check_gradient` compares the two.
+        name: what the objective is called in tables and figures.
+        formula: the loss in words of mathematics (LaTeX without dollars).
+        minimisers: all known global minimisers, each a tuple of n numbers; empty where none is stated.
+        minimum: the loss at the minimisers; None where none is stated.
+        window: for each parameter the (low, high) that pictures show; None where there is no usual one.
+        source: where the function was published or where this definition is taken from.
+        smooth: False where the loss has points without a derivative (at a minimiser, say).
+        in_dimensions: for a function that exists in any dimension, n → the Objective in n dimensions.
+
+    Example:
+        >>> bowl = Objective(lambda w: w[0] ** 2 + 5 * w[1] ** 2, start=[4.0, 2.5], name="bowl")
+        >>> bowl([1.0, 1.0])
+        6.0
+    """
+
+    loss: Callable[[Params], Any]
+    start: Params | None = None
+    gradient: Callable[[Params], Params] | None = None
+    name: str = "objective"
+    formula: str = ""
+    minimisers: tuple[tuple[float, ...], ...] = ()
+    minimum: float | None = None
+    window: tuple[tuple[float, float], ...] | None = None
+    source: str = ""
+    smooth: bool = True
+    in_dimensions: Callable[[int], Objective] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not callable(self.loss):
+            raise TypeError(
+                f"loss must be a function of the parameters, got {type(self.loss).__name__}; "
+                "pass e.g. lambda w: w[0] ** 2 + 5 * w[1] ** 2"
+            )
+        if self.gradient is not None and not callable(self.gradient):
+            raise TypeError(
+                f"gradient must be a function of the parameters or None, got {type(self.gradient).__name__}"
+            )
+        if self.start is not None:
+            object.__setattr__(self, "start", as_params(self.start, "start"))
+
+    rows = None
+
+    def oracle(self, dtype: np.dtype[Any]) -> Oracle:
+        """See :class:`Descendable`."""
+        loss = cast(as_partial(self.loss), dtype)
+        if self.gradient is None:
+            return Oracle(loss, Partial(_auto, loss), None)
+        return Oracle(loss, Partial(_hand_written, loss, cast(as_partial(self.gradient), dtype)), None)
+
+    def initial(self, seed: int, dtype: np.dtype[Any]) -> Params:
+        """The start, whatever the seed.
+
+        Raises:
+            ValueError: the objective has no start.
+        """
+        if self.start is None:
+            raise ValueError(f"start is missing: {self.name!r} has no starting point of its own; pass start=[...]")
+        return cast(self.start, dtype)
+
+    def __call__(self, params: Params) -> Any:
+        """The loss at params, in float64; traceable inside a JAX transformation."""
+        return evaluate(self.loss, params)
+
+
+def as_params(value: Any, argument: str) -> Params:
+    """Parameters from a number, a list of numbers, an array or any pytree of arrays, as finite float arrays.
+
+    Raises:
+        TypeError: a leaf is not numeric.
+        ValueError: a leaf holds NaN or infinity.
+    """
+    if isinstance(value, list | tuple | int | float | np.ndarray):
+        try:
+            value = np.asarray(value, float)
+        except (TypeError, ValueError):
+            if not isinstance(value, list | tuple):
+                raise TypeError(f"{argument} must hold numbers, got {value!r}") from None
+
+    def leaf(path: Any, item: Any) -> Any:
+        where = argument + jax.tree_util.keystr(path)
+        try:
+            array = np.asarray(item)
+            array = array if np.issubdtype(array.dtype, np.floating) else array.astype(float)
+        except (TypeError, ValueError):
+            raise TypeError(f"{where} must hold numbers, got {item!r}") from None
+        if not np.all(np.isfinite(array)):
+            raise ValueError(f"{where} must be finite, got {array[~np.isfinite(array)].flat[0]} in it")
+        return array
+
+    return jax.tree_util.tree_map_with_path(leaf, value)
