@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from steepest.objectives import Descendable, Params, as_params
+from steepest.objectives import Descendable, Params, as_params, same_structure
 from steepest.precision import double_precision
 
 
@@ -80,7 +80,7 @@ def check_gradient(objective: Descendable, at: Params | None = None, *, toleranc
         params = jax.tree.map(jnp.asarray, point)
         given = jax.tree.map(np.asarray, oracle.full(params)[1])
         automatic = jax.tree.map(np.asarray, jax.grad(oracle.loss)(params))
-    if jax.tree.structure(given) != jax.tree.structure(automatic):
+    if not same_structure(given, automatic):
         raise ValueError(
             f"gradient must return a pytree like the parameters, {jax.tree.structure(automatic)}, "
             f"got {jax.tree.structure(given)}"

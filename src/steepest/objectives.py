@@ -35,7 +35,9 @@ class Oracle(NamedTuple):
 class Descendable(Protocol):
     """What :func:`steepest.descend` needs: :class:`Objective` and :class:`EmpiricalRisk` provide it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in tables and figures."""
 
     @property
     def rows(self) -> int | None:
@@ -64,9 +66,14 @@ def _hand_written(loss: Partial, gradient: Partial, params: Params) -> Any:
     return loss(params), gradient(params)
 
 
+def bound(function: Callable[..., Any], *arguments: Any) -> Partial:
+    """The function with its first arguments bound, as a pytree whose leaves are those arguments."""
+    return Partial(function, *arguments)  # type: ignore[no-untyped-call]
+
+
 def as_partial(function: Callable[..., Any]) -> Partial:
     """The function as a pytree: a ``Partial`` keeps its array arguments as leaves, a plain function has none."""
-    return function if isinstance(function, Partial) else Partial(function)
+    return function if isinstance(function, Partial) else bound(function)
 
 
 def evaluate(loss: Callable[[Params], Any], params: Params) -> Any:
@@ -128,14 +135,16 @@ class Objective:
         if self.start is not None:
             object.__setattr__(self, "start", as_params(self.start, "start"))
 
-    rows = None
+    @property
+    def rows(self) -> None:
+        """None: there is no data to draw batches from."""
 
     def oracle(self, dtype: np.dtype[Any]) -> Oracle:
         """See :class:`Descendable`."""
         loss = cast(as_partial(self.loss), dtype)
         if self.gradient is None:
-            return Oracle(loss, Partial(_auto, loss), None)
-        return Oracle(loss, Partial(_hand_written, loss, cast(as_partial(self.gradient), dtype)), None)
+            return Oracle(loss, bound(_auto, loss), None)
+        return Oracle(loss, bound(_hand_written, loss, cast(as_partial(self.gradient), dtype)), None)
 
     def initial(self, seed: int, dtype: np.dtype[Any]) -> Params:
         """The start, whatever the seed.
@@ -150,6 +159,11 @@ class Objective:
     def __call__(self, params: Params) -> Any:
         """The loss at params, in float64; traceable inside a JAX transformation."""
         return evaluate(self.loss, params)
+
+
+def same_structure(one: Params, other: Params) -> bool:
+    """Whether two pytrees have the same structure, whatever their leaves."""
+    return bool(jax.tree.structure(one) == jax.tree.structure(other))  # type: ignore[operator]
 
 
 def as_params(value: Any, argument: str) -> Params:

@@ -40,6 +40,11 @@ def check_precision(name: str) -> np.dtype[Any]:
     return np.dtype(name)
 
 
+def abstract(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """An array's shape and dtype without its numbers, to trace with."""
+    return jax.ShapeDtypeStruct(shape, dtype)  # type: ignore[no-untyped-call]
+
+
 def cast(tree: Any, dtype: np.dtype[Any]) -> Any:
     """The pytree with its floating leaves as NumPy or JAX arrays of ``dtype``; other leaves keep their type."""
 

@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import Partial, keystr, tree_flatten_with_path
+from jax.tree_util import keystr, tree_flatten_with_path
 from numpy.typing import ArrayLike, NDArray
 
-from steepest.objectives import Oracle, Params, as_params, evaluate
+from steepest.objectives import Oracle, Params, as_params, bound, evaluate
 from steepest.precision import cast, double_precision
 
 
@@ -85,7 +85,7 @@ class EmpiricalRisk:
                 data = (x, y, weights, jnp.asarray(self.l2, dtype) if self.l2 else None)
             part = _Part(self.model, self.loss, self.gradient)
             self._oracles[dtype.name] = Oracle(
-                *(Partial(_Bound(part, name), *data) for name in ("loss_of_all", "full", "batch"))
+                *(bound(_Bound(part, name), *data) for name in ("loss_of_all", "full", "batch"))
             )
         return self._oracles[dtype.name]
 
@@ -149,8 +149,8 @@ class _Part:
         row_weights = jnp.where(there, 1.0 if weights is None else jnp.take(weights, rows, mode="clip"), 0.0) / jnp.sum(
             there
         )
-        taken = (jnp.take(array, rows, axis=0, mode="clip") for array in (x, y))
-        return self._with_gradient(*taken, row_weights, l2, params)
+        x, y = (jnp.take(array, rows, axis=0, mode="clip") for array in (x, y))
+        return self._with_gradient(x, y, row_weights, l2, params)
 
     def _with_gradient(self, x: Any, y: Any, row_weights: Any, l2: Any, params: Params) -> Any:
         if self.gradient is None:

@@ -17,7 +17,14 @@ import optax
 from numpy.typing import NDArray
 
 from steepest.batches import Plan, as_plan
-from steepest.objectives import Descendable, Objective, Params, as_params, is_descendable
+from steepest.objectives import (
+    Descendable,
+    Objective,
+    Params,
+    as_params,
+    is_descendable,
+    same_structure,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +195,7 @@ def start_axis(start: Any, own: Params | None) -> Params | Axis | None:
     if start is None:
         return None
     if isinstance(start, Mapping):
-        if own is not None and jax.tree.structure(start) == jax.tree.structure(own):
+        if own is not None and same_structure(start, own):
             return as_params(start, "start")
         if own is None and not all(np.ndim(value) == 1 for value in start.values()):
             return as_params(start, "start")
@@ -197,7 +204,7 @@ def start_axis(start: Any, own: Params | None) -> Params | Axis | None:
             "start", labels, [as_params(value, f"start[{label!r}]") for label, value in start.items()], traced=True
         )
     if own is not None and not isinstance(own, np.ndarray | jax.Array):
-        if isinstance(start, list) and start and jax.tree.structure(start[0]) == jax.tree.structure(own):
+        if isinstance(start, list) and start and same_structure(start[0], own):
             return Axis("start", np.arange(len(start)), [as_params(value, "start") for value in start], traced=True)
         return as_params(start, "start")
     point = as_params(start, "start")

@@ -9,23 +9,19 @@ reports progress and listens for Ctrl-C.
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from steepest.batches import Plan
-from steepest.descent.program import Program, Run, Setting, advance, begin
-from steepest.descent.stops import CODE, RUNNING, Limits, Reason
-from steepest.objectives import Oracle, Params
+from steepest.descent.control import Control
+from steepest.descent.job import Job
+from steepest.descent.outcome import Block, Outcome, collected, joined, kept
+from steepest.descent.program import Program, Setting, advance, begin
+from steepest.descent.stops import RUNNING
 from steepest.precision import double_precision
 
 _SECONDS_PER_CHUNK = 0.2
@@ -34,102 +30,6 @@ _ROOM_BYTES = 2**26
 _CACHED_LANES = 1024
 _BLOCK_NUMBERS = 2**24
 _ACCELERATOR_LANES = 2**18
-
-
-@dataclass(frozen=True)
-class Job:
-    """The runs of one compiled program: a grid of lanes × data orders.
-
-    Attributes:
-        program: what to compile; its ``lanes``, ``orders`` and ``capacity`` are set here, by the size of a block.
-        oracle, extra, limits: of the objective, what else to record, when to stop.
-        starts: lane, order → where they start: leaves (lanes, *leaf) for arrays of lane and order numbers.
-        values: the same for the hyper-parameters.
-        seeds: seed of each order.
-        plan: the batches; None for the full batch.
-        rows: of the data.
-        steps: a run's steps at most.
-        every: steps between records.
-        parameters: numbers in one run's parameters.
-    """
-
-    program: Program
-    oracle: Oracle
-    extra: dict[str, Any]
-    limits: Limits
-    starts: Callable[[NDArray[Any], NDArray[Any]], Params]
-    values: Callable[[NDArray[Any]], dict[str, Any]]
-    lanes: int
-    seeds: NDArray[np.int64]
-    plan: Plan | None
-    rows: int | None
-    steps: int
-    every: int
-    parameters: int
-
-    @property
-    def records(self) -> int:
-        """Records of a run that uses all its steps, its end not counted."""
-        return -(-self.steps // self.every)
-
-
-@dataclass(eq=False)
-class Outcome:
-    """What a job's runs came to; runs are the last axis of every array, order fastest.
-
-    Attributes:
-        records: name → (records, runs); for the path, leaves (records, *leaf, runs).
-        final: name → (runs,).
-        params, average: leaves (*leaf, runs).
-        steps, code: (runs,).
-    """
-
-    records: dict[str, NDArray[Any]]
-    path: Params | None
-    final: dict[str, NDArray[Any]]
-    params: Params
-    average: Params | None
-    steps: NDArray[np.int32]
-    code: NDArray[np.int32]
-
-
-class Control:
-    """Progress and interruption, shared by the threads of one call of ``descend``."""
-
-    def __init__(self, report: Callable[[float], None] | None, total: float) -> None:
-        self.interrupted = threading.Event()
-        self._report, self._total, self._done = report, total, 0.0
-        self._lock = threading.Lock()
-
-    def advanced(self, run_steps: float) -> None:
-        """Count run-steps as done (an ended run's remaining steps count as done)."""
-        if self._report is not None:
-            with self._lock:
-                self._done += run_steps
-                self._report(self._done / self._total)
-
-
-@contextmanager
-def interruptible(control: Control) -> Iterator[None]:
-    """Let the first Ctrl-C end the work after the chunk in progress; a second one is a KeyboardInterrupt at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.getsignal(signal.SIGINT)
-    if previous is not signal.default_int_handler:
-        yield
-        return
-
-    def handle(number: int, frame: Any) -> None:
-        if control.interrupted.is_set():
-            raise KeyboardInterrupt
-        control.interrupted.set()
-
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def cores() -> int:
@@ -154,19 +54,17 @@ def run_job(job: Job, control: Control, block_lanes: int | None = None) -> Outco
 
         with ThreadPoolExecutor(workers) as pool:
             pieces = list(pool.map(work, enumerate(blocks)))
-    return _joined(job, program, blocks, pieces)
+    return joined(blocks, pieces, *_shape(job))
 
 
-Block = tuple[NDArray[Any], NDArray[Any]]
+def _shape(job: Job) -> tuple[int, int]:
+    """Lanes and data orders; without batches there is no order to share, and every run is a lane."""
+    return (job.lanes * len(job.seeds), 1) if job.plan is None else (job.lanes, len(job.seeds))
 
 
 def _cut(job: Job, workers: int, on_cpu: bool, block_lanes: int | None) -> tuple[list[Block], Program]:
-    """The (lanes, orders) of each block, all of one shape, and the program for that shape.
-
-    Without batches there is no data order to share, and every run is a lane.
-    """
-    orders = len(job.seeds) if job.plan is not None else 1
-    lanes = job.lanes if job.plan is not None else job.lanes * len(job.seeds)
+    """The (lanes, orders) of each block, all of one shape, and the program for that shape."""
+    lanes, orders = _shape(job)
     most = max(1, _BLOCK_NUMBERS // max(1, job.parameters))
     if not on_cpu:
         most = min(most, _ACCELERATOR_LANES)
@@ -231,7 +129,7 @@ def _run_block(job: Job, program: Program, lane: NDArray[Any], order: NDArray[An
         )  # fmt: skip
         now = int(reached)
         elapsed = time.perf_counter() - began
-        pieces.append(_kept(recorded, -(-(now - step) // job.every), program))
+        pieces.append(kept(recorded, -(-(now - step) // job.every), program))
         done = now >= job.steps or bool(np.all(np.asarray(run.code) != RUNNING))
         control.advanced(size * ((job.steps if done else now) - step))
         step = now
@@ -244,7 +142,7 @@ def _run_block(job: Job, program: Program, lane: NDArray[Any], order: NDArray[An
         evaluation = advance(
             program, job.oracle, job.extra, job.limits, run, setting, plan, here, here, here, np.int32(job.every)
         )[2]  # fmt: skip
-    return _collected(program, run, pieces, evaluation, np.ndim(lanes), done)
+    return collected(program, run, pieces, evaluation, np.ndim(lanes), done)
 
 
 def _first_chunk(job: Job, runs: int) -> int:
@@ -275,83 +173,3 @@ def _placed(program: Program, tree: Any, axes: int) -> Any:
 
 def _last(leaf: NDArray[Any], axes: int) -> NDArray[Any]:
     return np.moveaxis(leaf, range(axes), range(-axes, 0))
-
-
-def _kept(recorded: Any, count: int, program: Program) -> Any:
-    """The records that were made, on the host; a small part is copied, lest it keep the whole room in memory."""
-
-    def kept(leaf: Any) -> NDArray[Any]:
-        array = np.asarray(leaf)
-        return array[:count] if 2 * count >= program.capacity else array[:count].copy()
-
-    return jax.tree.map(kept, recorded)
-
-
-def _collected(program: Program, run: Run, pieces: list[Any], evaluation: Any, axes: int, done: bool) -> Outcome:
-    """One block's outcome on the host, with its axes of runs made one and put last."""
-
-    def flat(leaf: Any, front: int = 0) -> NDArray[Any]:
-        array = np.asarray(leaf)
-        if program.leading and axes:
-            array = np.moveaxis(array, range(front, front + axes), range(-axes, 0))
-        return array.reshape(*array.shape[: array.ndim - axes], -1)
-
-    def stacked(leaves: list[Any]) -> NDArray[Any]:
-        parts = [flat(leaf, 1) for leaf in leaves]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    names = list(evaluation[2])
-    code = flat(run.code)
-    ending = CODE[Reason.STEPS if done else Reason.INTERRUPTED]
-    path = None
-    if program.path:
-        structure = jax.tree.structure(run.params)
-        leaves = zip(*(jax.tree.leaves(records.path) for records in pieces), strict=True)
-        path = jax.tree.unflatten(structure, [stacked(list(leaf)) for leaf in leaves])
-    return Outcome(
-        records={
-            "loss": stacked([records.loss for records in pieces]),
-            "gradient_norm": stacked([records.gradient_norm for records in pieces]),
-            **{name: stacked([records.extra[name] for records in pieces]) for name in names},
-        },
-        path=path,
-        final={
-            "loss": flat(evaluation[0]),
-            "gradient_norm": flat(evaluation[1]),
-            **{name: flat(evaluation[2][name]) for name in names},
-        },
-        params=jax.tree.map(flat, run.params),
-        average=None if run.average is None else jax.tree.map(flat, run.average),
-        steps=flat(run.steps),
-        code=np.where(code == RUNNING, ending, code),
-    )
-
-
-def _joined(job: Job, program: Program, blocks: list[Block], pieces: list[Outcome]) -> Outcome:
-    """The blocks' outcomes as one, runs in the order lane, data order; fillers dropped."""
-    if len(pieces) == 1 and len(blocks[0][1]) == 1:
-        return pieces[0]
-    runs = job.lanes * len(job.seeds)
-    orders = 1 if job.plan is None else len(job.seeds)
-    places = [(lane[None, :] * orders + order[:, None]).ravel() for lane, order in blocks]
-    longest = max(len(piece.records["loss"]) for piece in pieces)
-
-    def whole(leaves: Any, recorded: bool) -> NDArray[Any]:
-        shape = (longest, *leaves[0].shape[1:-1]) if recorded else leaves[0].shape[:-1]
-        array = np.full((*shape, runs), np.nan if recorded else 0, leaves[0].dtype)
-        for place, leaf in zip(places, leaves, strict=True):
-            (array[: len(leaf)] if recorded else array)[..., place] = leaf
-        return array
-
-    def trees(values: list[Any], recorded: bool = False) -> Any:
-        return jax.tree.map(lambda *leaves: whole(leaves, recorded), *values)
-
-    return Outcome(
-        records=trees([piece.records for piece in pieces], recorded=True),
-        path=trees([piece.path for piece in pieces], recorded=True) if program.path else None,
-        final=trees([piece.final for piece in pieces]),
-        params=trees([piece.params for piece in pieces]),
-        average=trees([piece.average for piece in pieces]) if pieces[0].average is not None else None,
-        steps=whole([piece.steps for piece in pieces], False),
-        code=whole([piece.code for piece in pieces], False),
-    )

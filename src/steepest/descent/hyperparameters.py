@@ -17,6 +17,7 @@ import numpy as np
 import optax
 
 from steepest.errors import unknown_name
+from steepest.precision import abstract
 
 # Where a method has both, the key is the one that optax keeps.
 SEED_NAMES = ("key", "seed")
@@ -141,7 +142,7 @@ def _error(
 ) -> Exception | None:
     """What goes wrong when the method is traced with ``names`` as unknown numbers; None where nothing does."""
     structure, leaves = shapes
-    params = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves])
+    params = jax.tree.unflatten(structure, [abstract(*each) for each in leaves])
 
     def once(values: dict[str, Any], point: Any) -> Any:
         given = dict(plain) | values
@@ -152,7 +153,7 @@ def _error(
         return made.update(point, made.init(point), point, value=zero, grad=point, value_fn=lambda _: zero)[0]
 
     try:
-        jax.eval_shape(once, {name: jax.ShapeDtypeStruct((), np.float64) for name in names}, params)
+        jax.eval_shape(once, {name: abstract((), np.dtype("float64")) for name in names}, params)
     except Exception as error:
         return error
     return None

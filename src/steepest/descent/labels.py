@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from steepest.descent.axes import Axis
-from steepest.descent.blocks import Outcome
+from steepest.descent.outcome import Outcome
 from steepest.descent.result import Parts
 from steepest.descent.stops import REASONS
 

@@ -19,7 +19,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from steepest.descent.stops import RUNNING, Limits, Reason, CODE, judge, loss_limit, squared_norm
+from steepest.descent.stops import (
+    CODE,
+    RUNNING,
+    Limits,
+    Reason,
+    judge,
+    loss_limit,
+    squared_norm,
+)
 from steepest.objectives import Oracle, Params
 
 
@@ -115,7 +123,8 @@ def begin(program: Program, oracle: Oracle, limits: Limits, params: Params, sett
         average = None if program.average_from is None else start
         return Run(start, state, zero, zero, loss_limit(limits, oracle.loss(start)), average)
 
-    return program.over_runs(one)((params, setting), None)
+    block: Run = program.over_runs(one)((params, setting), None)
+    return block
 
 
 @partial(jax.jit, static_argnames=("program",))
@@ -244,11 +253,15 @@ def _room(program: Program, evaluation: Evaluation, params: Params) -> Records:
     def room(leaf: Any) -> Any:
         return jnp.zeros((program.capacity, *leaf.shape), leaf.dtype)
 
-    return Records(*jax.tree.map(room, tuple(evaluation)), jax.tree.map(room, params) if program.path else None)
+    path = jax.tree.map(room, params) if program.path else None
+    return Records(room(evaluation.loss), room(evaluation.gradient_norm), jax.tree.map(room, evaluation.extra), path)
 
 
 def _write(records: Records, place: Any, evaluation: Evaluation, params: Params | None) -> Records:
     def write(room: Any, value: Any) -> Any:
         return jax.lax.dynamic_update_index_in_dim(room, value, place, 0)
 
-    return jax.tree.map(write, records, Records(*evaluation, params))
+    written: Records = jax.tree.map(
+        write, records, Records(evaluation.loss, evaluation.gradient_norm, evaluation.extra, params)
+    )
+    return written

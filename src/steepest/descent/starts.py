@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steepest.descent.axes import Axis
-from steepest.objectives import Descendable, Oracle, Params
-from steepest.precision import cast
+from steepest.objectives import Descendable, Oracle, Params, same_structure
+from steepest.precision import abstract, cast
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +38,15 @@ class Starts:
     @property
     def matrices(self) -> bool:
         """Whether there are several matrices, as in a network; products of two of them want the runs in front."""
-        return sum(leaf.ndim >= 4 for leaf in jax.tree.leaves(self.points)) > 1
+        return bool(sum(leaf.ndim >= 4 for leaf in jax.tree.leaves(self.points)) > 1)
 
     def at(self, point: NDArray[Any], seed: NDArray[Any]) -> Params:
         """The starts of these points and seeds (positions), axes of runs in front."""
 
         def pick(leaf: NDArray[Any]) -> NDArray[Any]:
-            return leaf[
-                point if leaf.shape[0] > 1 else np.zeros_like(point), seed if leaf.shape[1] > 1 else np.zeros_like(seed)
-            ]
+            first = point if leaf.shape[0] > 1 else np.zeros_like(point)
+            second = seed if leaf.shape[1] > 1 else np.zeros_like(seed)
+            return np.asarray(leaf[first, second])
 
         return jax.tree.map(pick, self.points)
 
@@ -77,7 +77,7 @@ def _own(objective: Descendable, dtype: np.dtype[Any]) -> Params | None:
 
 
 def _check(objective: Descendable, point: Params, own: Params) -> None:
-    if jax.tree.structure(point) != jax.tree.structure(own):
+    if not same_structure(point, own):
         raise ValueError(
             f"start must have the structure of the parameters of {objective.name!r}, "
             f"{jax.tree.map(np.shape, own)}, got {jax.tree.map(np.shape, point)}"
@@ -113,7 +113,7 @@ def check_loss(name: str, oracle: Oracle, params: Params, batches: bool) -> None
 
 @lru_cache(maxsize=512)
 def _loss_error(structure: Any, shapes: tuple[Any, ...], batches: bool) -> str | None:
-    oracle, params = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes])
+    oracle, params = jax.tree.unflatten(structure, [abstract(*each) for each in shapes])
     try:
         loss = jax.eval_shape(lambda at, point: at.loss(point), oracle, params)
         if getattr(loss, "shape", None) != ():
@@ -121,7 +121,7 @@ def _loss_error(structure: Any, shapes: tuple[Any, ...], batches: bool) -> str |
         if not np.issubdtype(loss.dtype, np.floating):
             return f"the loss must be a real number, got {loss.dtype}"
         gradient = jax.eval_shape(lambda at, point: at.full(point), oracle, params)[1]
-        if jax.tree.structure(gradient) != jax.tree.structure(params):
+        if not same_structure(gradient, params):
             return "the gradient given is not a pytree like the parameters"
         for place, (one, other) in enumerate(zip(jax.tree.leaves(gradient), jax.tree.leaves(params), strict=True)):
             if one.shape != other.shape:
@@ -129,7 +129,7 @@ def _loss_error(structure: Any, shapes: tuple[Any, ...], batches: bool) -> str |
                     f"the gradient given has shape {one.shape} where the parameters have {other.shape} (leaf {place})"
                 )
         if batches:
-            rows = jax.ShapeDtypeStruct((2,), np.int32)
+            rows = abstract((2,), np.dtype("int32"))
             jax.eval_shape(lambda at, point, some: at.batch(point, some), oracle, params, rows)
     except jax.errors.ConcretizationTypeError:
         return "it turns a traced value into a Python number or condition; use jax.numpy, e.g. jnp.where for an if"

@@ -1,0 +1,221 @@
+"""The job that one cell of a grid is for the machine: one compiled program and the runs it advances."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steepest.batches import Plan
+from steepest.descent.axes import Axis
+from steepest.descent.grid import Grid
+from steepest.descent.hyperparameters import seed_parameter
+from steepest.descent.program import Program
+from steepest.descent.starts import Starts, check_loss, resolve_start
+from steepest.descent.stops import Limits, Stop
+from steepest.objectives import Oracle, Params, as_partial, is_descendable
+
+_PATH_PARAMETERS = 16
+_RECORD_BYTES = 2**28
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How long to run and how often to record, as asked."""
+
+    steps: int | None
+    epochs: int | None
+    every: int | None
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps=... or epochs=..., " + ("not both" if self.steps else "one of the two"))
+
+    @property
+    def record(self) -> str:
+        return "step" if self.epochs is None else "epoch"
+
+    def resolved(self, plan: Plan | None, rows: int | None) -> tuple[int, int, int]:
+        """(steps, steps between records, steps a unit) for one batch plan."""
+        per_epoch = 1 if plan is None or rows is None else plan.steps_per_epoch(rows)
+        if self.epochs is not None:
+            if rows is None:
+                raise ValueError("epochs needs an objective with rows, such as an EmpiricalRisk; give steps instead")
+            return self.epochs * per_epoch, (self.every or 1) * per_epoch, per_epoch
+        assert self.steps is not None
+        if self.every is not None or plan is None:
+            return self.steps, self.every or 1, 1
+        return self.steps, (per_epoch if self.steps >= per_epoch else max(1, self.steps // 100)), 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What each run is asked for, whatever its place in the grid."""
+
+    stop: Stop
+    path: bool | None
+    record: dict[str, Any]
+    average_from: int | None
+    precision: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """The runs of one compiled program: a grid of lanes × data orders.
+
+    Attributes:
+        program: what to compile; its ``lanes``, ``orders`` and ``capacity`` are set here, by the size of a block.
+        oracle, extra, limits: of the objective, what else to record, when to stop.
+        starts: lane, order → where they start: leaves (lanes, *leaf) for arrays of lane and order numbers.
+        values: the same for the hyper-parameters.
+        seeds: seed of each order.
+        plan: the batches; None for the full batch.
+        rows: of the data.
+        steps: a run's steps at most.
+        every: steps between records.
+        parameters: numbers in one run's parameters.
+    """
+
+    program: Program
+    oracle: Oracle
+    extra: dict[str, Any]
+    limits: Limits
+    starts: Callable[[NDArray[Any], NDArray[Any]], Params]
+    values: Callable[[NDArray[Any]], dict[str, Any]]
+    lanes: int
+    seeds: NDArray[np.int64]
+    plan: Plan | None
+    rows: int | None
+    steps: int
+    every: int
+    parameters: int
+
+    @property
+    def records(self) -> int:
+        """Records of a run that uses all its steps, its end not counted."""
+        return -(-self.steps // self.every)
+
+
+def job_of(grid: Grid, cell: dict[str, Any], clock: Clock, request: Request) -> tuple[Job, int]:
+    """The compiled program of one cell and its runs; and the steps of a unit of its records."""
+    objective, method, plan = cell["objective"], cell["method"], cell["batch_size"]
+    if plan is not None:
+        if objective.rows is None:
+            raise ValueError(
+                f"batch_size needs an objective with rows, such as an EmpiricalRisk; {objective.name!r} has none"
+            )
+        plan.check(objective.rows)
+    steps, every, unit = clock.resolved(plan, objective.rows)
+    seeds = grid.seed.values if isinstance(grid.seed, Axis) else np.asarray([grid.seed], np.int64)
+    starts = resolve_start(objective, grid.start, np.asarray(seeds), request.precision)
+    oracle = objective.oracle(request.precision)
+    check_loss(objective.name, oracle, starts.one, plan is not None)
+    static, numbers = grid.static(cell), grid.numbers(cell)
+    if request.average_from is not None and request.average_from >= steps:
+        raise ValueError(f"average={request.average_from} must be below the number of steps, {steps}")
+    program = Program(
+        method=method,
+        static=tuple(static.items()),
+        seed_name=seed_parameter(method, grid.settings),
+        lanes=False,
+        orders=False,
+        leading=objective.rows is not None or starts.matrices,
+        capacity=0,
+        path=bool(request.path),
+        average_from=request.average_from,
+    )
+    job = Job(
+        program=program,
+        oracle=oracle,
+        extra=_extra(request.record, request.precision),
+        limits=request.stop.limits(request.precision),
+        starts=_lane_starts(grid, starts),
+        values=_lane_values(grid, numbers, request.precision),
+        lanes=int(np.prod([len(axis) for axis in grid.traced if axis.name != "seed"], dtype=np.int64)),
+        seeds=np.asarray(seeds),
+        plan=plan,
+        rows=objective.rows,
+        steps=steps,
+        every=min(every, steps) if clock.epochs is None else every,
+        parameters=starts.size,
+    )
+    return job, unit
+
+
+def _lane_axes(grid: Grid) -> list[Axis]:
+    return [axis for axis in grid.traced if axis.name != "seed"]
+
+
+def _lane_values(
+    grid: Grid, numbers: dict[str, Any], precision: np.dtype[Any]
+) -> Callable[[NDArray[Any]], dict[str, Any]]:
+    shape = tuple(len(axis) for axis in _lane_axes(grid))
+    names = [axis.name for axis in _lane_axes(grid)]
+
+    def typed(value: Any) -> NDArray[Any]:
+        # A whole number too: momentum=0 and momentum=0.9 are the same program.
+        return np.asarray(value, precision)
+
+    def values(lanes: NDArray[Any]) -> dict[str, Any]:
+        index = dict(zip(names, np.unravel_index(lanes, shape) if shape else (), strict=True))
+        return {
+            name: typed(value.values)[index[name]]
+            if isinstance(value, Axis)
+            else np.broadcast_to(typed(value), np.shape(lanes))
+            for name, value in numbers.items()
+        }
+
+    return values
+
+
+def _lane_starts(grid: Grid, starts: Starts) -> Callable[[NDArray[Any], NDArray[Any]], Any]:
+    shape = tuple(len(axis) for axis in _lane_axes(grid))
+    names = [axis.name for axis in _lane_axes(grid)]
+
+    def of(lanes: NDArray[Any], orders: NDArray[Any]) -> Any:
+        point = np.unravel_index(lanes, shape)[names.index("start")] if "start" in names else np.zeros_like(lanes)
+        return starts.at(point, orders)
+
+    return of
+
+
+def within_memory(jobs: Sequence[Any], clock: Clock, request: Request) -> list[Any]:
+    """Decide on the path, and on how often to record where the caller did not."""
+    every = [place_job_unit[1].every for place_job_unit in jobs]
+
+    def size(path: bool, factor: int) -> float:
+        runs = (job.lanes * len(job.seeds) * (2 + len(job.extra) + path * job.parameters) for _, job, _ in jobs)
+        records = (job.steps / (factor * own) for (_, job, _), own in zip(jobs, every, strict=True))
+        return float(sum(8.0 * one * each for one, each in zip(runs, records, strict=True)))
+
+    few = all(job.parameters <= _PATH_PARAMETERS for _, job, _ in jobs)
+    path = request.path if request.path is not None else few and size(True, 1) <= _RECORD_BYTES
+    factor = 1
+    if clock.every is None and size(path, 1) > _RECORD_BYTES:
+        factor = int(np.ceil(size(path, 1) / _RECORD_BYTES))
+        warnings.warn(
+            f"recording every {clock.record} would take {size(path, 1) / 2**30:.1f} GiB, so every "
+            f"{factor * every[0]} steps are recorded; pass every=... to choose",
+            stacklevel=3,
+        )
+    kept = []
+    for place, job, unit in jobs:
+        program = job.program._replace(path=path)
+        kept.append((place, _replaced(job, program, min(job.every * factor, max(job.steps, unit))), unit))
+    return kept
+
+
+def _replaced(job: Job, program: Program, every: int) -> Job:
+
+    return replace(job, program=program, every=every)
+
+
+def _extra(record: dict[str, Any], precision: np.dtype[Any]) -> dict[str, Any]:
+    return {
+        name: function.oracle(precision).loss if is_descendable(function) else as_partial(function)
+        for name, function in record.items()
+    }

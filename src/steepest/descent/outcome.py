@@ -1,0 +1,117 @@
+"""What a block of runs came to, brought to the host and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from steepest.descent.program import Program, Run
+from steepest.descent.stops import CODE, RUNNING, Reason
+from steepest.objectives import Params
+
+# The lane numbers and data-order numbers of a block's runs.
+Block = tuple[NDArray[Any], NDArray[Any]]
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What a job's runs came to; runs are the last axis of every array, order fastest.
+
+    Attributes:
+        records: name → (records, runs); for the path, leaves (records, *leaf, runs).
+        final: name → (runs,).
+        params, average: leaves (*leaf, runs).
+        steps, code: (runs,).
+    """
+
+    records: dict[str, NDArray[Any]]
+    path: Params | None
+    final: dict[str, NDArray[Any]]
+    params: Params
+    average: Params | None
+    steps: NDArray[np.int32]
+    code: NDArray[np.int32]
+
+
+def kept(recorded: Any, count: int, program: Program) -> Any:
+    """The records that were made, on the host; a small part is copied, lest it keep the whole room in memory."""
+
+    def kept(leaf: Any) -> NDArray[Any]:
+        array = np.asarray(leaf)
+        return array[:count] if 2 * count >= program.capacity else array[:count].copy()
+
+    return jax.tree.map(kept, recorded)
+
+
+def collected(program: Program, run: Run, pieces: list[Any], evaluation: Any, axes: int, done: bool) -> Outcome:
+    """One block's outcome on the host, with its axes of runs made one and put last."""
+
+    def flat(leaf: Any, front: int = 0) -> NDArray[Any]:
+        array = np.asarray(leaf)
+        if program.leading and axes:
+            array = np.moveaxis(array, range(front, front + axes), range(-axes, 0))
+        return array.reshape(*array.shape[: array.ndim - axes], -1)
+
+    def stacked(leaves: list[Any]) -> NDArray[Any]:
+        parts = [flat(leaf, 1) for leaf in leaves]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    names = list(evaluation[2])
+    code = flat(run.code)
+    ending = CODE[Reason.STEPS if done else Reason.INTERRUPTED]
+    path = None
+    if program.path:
+        structure = jax.tree.structure(run.params)
+        leaves = zip(*(jax.tree.leaves(records.path) for records in pieces), strict=True)
+        path = jax.tree.unflatten(structure, [stacked(list(leaf)) for leaf in leaves])
+    return Outcome(
+        records={
+            "loss": stacked([records.loss for records in pieces]),
+            "gradient_norm": stacked([records.gradient_norm for records in pieces]),
+            **{name: stacked([records.extra[name] for records in pieces]) for name in names},
+        },
+        path=path,
+        final={
+            "loss": flat(evaluation[0]),
+            "gradient_norm": flat(evaluation[1]),
+            **{name: flat(evaluation[2][name]) for name in names},
+        },
+        params=jax.tree.map(flat, run.params),
+        average=None if run.average is None else jax.tree.map(flat, run.average),
+        steps=flat(run.steps),
+        code=np.where(code == RUNNING, ending, code),
+    )
+
+
+def joined(blocks: Sequence[Block], pieces: Sequence[Outcome], lanes: int, orders: int) -> Outcome:
+    """The blocks' outcomes as one, runs in the order lane, data order; fillers dropped."""
+    if len(pieces) == 1 and len(blocks[0][1]) == 1:
+        return pieces[0]
+    runs = lanes * orders
+    places = [(lane[None, :] * orders + order[:, None]).ravel() for lane, order in blocks]
+    longest = max(len(piece.records["loss"]) for piece in pieces)
+
+    def whole(leaves: Any, recorded: bool) -> NDArray[Any]:
+        shape = (longest, *leaves[0].shape[1:-1]) if recorded else leaves[0].shape[:-1]
+        array = np.full((*shape, runs), np.nan if recorded else 0, leaves[0].dtype)
+        for place, leaf in zip(places, leaves, strict=True):
+            (array[: len(leaf)] if recorded else array)[..., place] = leaf
+        return array
+
+    def trees(values: list[Any], recorded: bool = False) -> Any:
+        return jax.tree.map(lambda *leaves: whole(leaves, recorded), *values)
+
+    return Outcome(
+        records=trees([piece.records for piece in pieces], recorded=True),
+        path=trees([piece.path for piece in pieces], recorded=True) if pieces[0].path is not None else None,
+        final=trees([piece.final for piece in pieces]),
+        params=trees([piece.params for piece in pieces]),
+        average=trees([piece.average for piece in pieces]) if pieces[0].average is not None else None,
+        steps=whole([piece.steps for piece in pieces], False),
+        code=whole([piece.code for piece in pieces], False),
+    )
