@@ -30,6 +30,7 @@ _ROOM_BYTES = 2**26
 _CACHED_LANES = 1024
 _BLOCK_NUMBERS = 2**24
 _ACCELERATOR_LANES = 2**18
+_SHORTEST_PLAN = 256
 
 
 def cores() -> int:
@@ -79,15 +80,19 @@ def _cut(job: Job, workers: int, on_cpu: bool, block_lanes: int | None) -> tuple
     size = -(-lanes // count) if block_lanes is None else min(block_lanes, lanes)
     width = 1
     if job.plan is not None:
-        per_order = job.every * job.plan.width
-        width = max(1, min(orders, most // size, _ROOM_BYTES // (4 * per_order)))
+        width = max(1, min(orders, most // size, _ROOM_BYTES // (4 * _SHORTEST_PLAN * job.plan.width)))
     lane_blocks, order_blocks = _slices(lanes, size), _slices(orders, width)
     per_record = size * width * np.dtype("float64").itemsize * (2 + len(job.extra) + job.program.path * job.parameters)
     room = max(1, min(job.records, _ROOM_BYTES // per_record))
+    plan_steps = 0
     if job.plan is not None:
-        room = min(room, max(1, _ROOM_BYTES // (4 * width * job.every * job.plan.width)))
+        plan_steps = min(job.steps, max(_SHORTEST_PLAN, _ROOM_BYTES // (4 * width * job.plan.width)))
     program = job.program._replace(
-        lanes=size > 1, orders=width > 1, capacity=1 << (room - 1).bit_length(), every_step=job.every == 1
+        lanes=size > 1,
+        orders=width > 1,
+        capacity=1 << (room - 1).bit_length(),
+        every_step=job.every == 1,
+        plan_steps=plan_steps,
     )
     return [(lane, order) for lane in lane_blocks for order in order_blocks], program
 
@@ -115,39 +120,48 @@ def _run_block(job: Job, program: Program, lane: NDArray[Any], order: NDArray[An
     params = _placed(program, job.starts(lanes, orders), np.ndim(lanes))
     setting = Setting(job.values(lanes), job.seeds[orders])
     run = begin(program, job.oracle, job.limits, params, setting)
-    pieces: list[Any] = []
-    step, chunk = 0, _first_chunk(job, np.size(lanes))
     size = np.size(lanes)
-    while True:
-        records = max(1, min(chunk, program.capacity, -(-(job.steps - step) // job.every)))
-        until = min(job.steps, step + records * job.every)
+    pieces: list[Any] = []
+    step, chunk, done = 0, _first_chunk(job, size), False
+
+    def advanced(until: int, last: int) -> tuple[Run, Any, Any, Any]:
         plan = None if job.plan is None else _plan(job, program, order, step, until)
+        counts = (np.int32(number) for number in (step, until, last, job.every))
+        return advance(program, job.oracle, job.extra, job.limits, run, setting, plan, *counts)
+
+    while not done and not control.interrupted.is_set():
+        until = _until(job, program, step, chunk)
         began = time.perf_counter()
-        run, recorded, evaluation, reached = advance(
-            program, job.oracle, job.extra, job.limits, run, setting, plan,
-            np.int32(step), np.int32(until), np.int32(job.steps), np.int32(job.every),
-        )  # fmt: skip
+        run, recorded, evaluation, reached = advanced(until, job.steps)
         now = int(reached)
         elapsed = time.perf_counter() - began
-        pieces.append(kept(recorded, -(-(now - step) // job.every), program))
+        pieces.append(kept(recorded, _records(now, job.every) - _records(step, job.every), program))
         done = now >= job.steps or bool(np.all(np.asarray(run.code) != RUNNING))
         control.advanced(size * ((job.steps if done else now) - step))
+        chunk = int(min(8 * (until - step), max(1.0, (until - step) * _SECONDS_PER_CHUNK / max(elapsed, 1e-6))))
         step = now
-        if done or control.interrupted.is_set():
-            break
-        chunk = int(min(8 * records, max(1.0, records * _SECONDS_PER_CHUNK / max(elapsed, 1e-6))))
     if not done:
         # No step is left to take, so the same program only evaluates where the runs now stand.
-        here = np.int32(step)
-        evaluation = advance(
-            program, job.oracle, job.extra, job.limits, run, setting, plan, here, here, here, np.int32(job.every)
-        )[2]  # fmt: skip
+        run, recorded, evaluation, _ = advanced(step, step)
+        pieces.append(kept(recorded, 0, program))
     return collected(program, run, pieces, evaluation, np.ndim(lanes), done)
 
 
+def _records(step: int, every: int) -> int:
+    """Records made before a step."""
+    return -(-step // every)
+
+
+def _until(job: Job, program: Program, step: int, chunk: int) -> int:
+    """The step to which the next call goes: a chunk's length, or as far as there is room for records and rows."""
+    room = (_records(step, job.every) + program.capacity) * job.every
+    rows = step + program.plan_steps if job.plan is not None else job.steps
+    return min(job.steps, step + chunk, room, rows)
+
+
 def _first_chunk(job: Job, runs: int) -> int:
-    """Records in the first chunk: small problems get all their steps in one call, large ones a taste."""
-    work = runs * job.every * max(1, job.parameters)
+    """Steps of the first chunk: small problems get all their steps in one call, large ones a taste."""
+    work = runs * max(1, job.parameters)
     if job.rows is not None:
         work *= job.rows if job.plan is None else job.plan.width
     return max(1, _FIRST_CHUNK_WORK // work)
@@ -156,7 +170,7 @@ def _first_chunk(job: Job, runs: int) -> int:
 def _plan(job: Job, program: Program, order: NDArray[Any], first: int, until: int) -> NDArray[np.int32]:
     """Rows of the steps first … until - 1, filled up to the shape that was compiled."""
     assert job.plan is not None and job.rows is not None
-    room = program.capacity * job.every
+    room = program.plan_steps
     plans = []
     for seed in job.seeds[order]:
         rows = job.plan.rows(int(seed), first, until - first, job.rows)

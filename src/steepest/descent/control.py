@@ -66,7 +66,7 @@ def reporting(wanted: bool | None) -> Iterator[Callable[[float], None] | None]:
 
     def report(fraction: float) -> None:
         if not bar and time.perf_counter() - began >= patience:
-            bar.append(_bar())
+            bar.append(_bar(transient=wanted is None))
             bar[0].start()
             bar[0].add_task("descending", total=1.0)
         if bar:
@@ -79,7 +79,7 @@ def reporting(wanted: bool | None) -> Iterator[Callable[[float], None] | None]:
             bar[0].stop()
 
 
-def _bar() -> Any:
+def _bar(transient: bool) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -89,5 +89,5 @@ def _bar() -> Any:
         TextColumn("{task.percentage:>3.0f} %"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        transient=True,
+        transient=transient,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,8 @@ def collected(program: Program, run: Run, pieces: list[Any], evaluation: Any, ax
         array = np.asarray(leaf)
         if program.leading and axes:
             array = np.moveaxis(array, range(front, front + axes), range(-axes, 0))
-        return array.reshape(*array.shape[: array.ndim - axes], -1)
+        own = array.ndim - axes
+        return array.reshape(*array.shape[:own], math.prod(array.shape[own:]))
 
     def stacked(leaves: list[Any]) -> NDArray[Any]:
         parts = [flat(leaf, 1) for leaf in leaves]

@@ -45,6 +45,7 @@ class Program(NamedTuple):
         path: whether the parameters are recorded.
         average_from: the step from which iterates are averaged; None for no average.
         every_step: whether each step is recorded, which spares the program an inner loop.
+        plan_steps: steps whose rows one call has room for; 0 for the full batch.
     """
 
     method: Callable[..., optax.GradientTransformation]
@@ -57,6 +58,7 @@ class Program(NamedTuple):
     path: bool
     average_from: int | None
     every_step: bool = False
+    plan_steps: int = 0
 
     def transformation(self, settings: dict[str, Any], seed: Any) -> optax.GradientTransformationExtraArgs:
         """The method with one run's hyper-parameters."""
@@ -141,14 +143,14 @@ def advance(
     last: Any,
     every: Any,
 ) -> tuple[Run, Records, Evaluation, Any]:
-    """Advance a block from step ``first`` to step ``until``, recording every ``every`` steps.
+    """Advance a block from step ``first`` to step ``until``, recording at multiples of ``every``.
 
     Args:
         program: what is compiled.
         oracle: of the objective.
         extra: name → function of the params, recorded beside the loss.
         limits: when a run ends.
-        run: the block at step ``first``, a multiple of ``every``.
+        run: the block at step ``first``.
         setting: hyper-parameters and seeds of the block.
         plan: rows of each step from ``first``: int32 (steps, width), with data orders (orders, steps, width); None for
             the full batch.
@@ -185,12 +187,19 @@ def advance(
             block = jax.lax.fori_loop(step, end, advance_one, block)
         return place + 1, end, block, records
 
+    if not program.every_step:
+        # A call may begin between two records.
+        begun = jnp.minimum(until, -(-first // every) * every)
+        run = jax.lax.fori_loop(first, begun, advance_one, run)
+    else:
+        begun = first
+
     def unfinished(loop: tuple[Any, Any, Run, Records]) -> Any:
         return (loop[1] < until) & jnp.any(loop[2].code == RUNNING)
 
     shapes = jax.eval_shape(measure, run, None)[1]
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    start = (jnp.zeros((), jnp.int32), first, run, _room(program, shapes, run.params))
+    start = (jnp.zeros((), jnp.int32), begun, run, _room(program, shapes, run.params))
     _, step, run, records = jax.lax.while_loop(unfinished, segment, start)
     ended = (step >= last) | ~jnp.any(run.code == RUNNING)
     run, evaluation = jax.lax.cond(ended, lambda block: measure(block, None)[:2], lambda block: (block, nothing), run)
