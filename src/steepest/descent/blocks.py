@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from steepest.descent.control import Control
 from steepest.descent.job import Job
 from steepest.descent.outcome import Block, Outcome, collected, joined, kept
-from steepest.descent.program import Program, Setting, advance, begin
+from steepest.descent.program import Program, Run, Setting, advance, begin
 from steepest.descent.stops import RUNNING
 from steepest.precision import double_precision
 
@@ -28,9 +28,13 @@ _SECONDS_PER_CHUNK = 0.2
 _FIRST_CHUNK_WORK = 2_000_000
 _ROOM_BYTES = 2**26
 _CACHED_LANES = 1024
+_CACHED_NUMBERS = 2**15
+_LEAST_LANES = 128
 _BLOCK_NUMBERS = 2**24
 _ACCELERATOR_LANES = 2**18
 _SHORTEST_PLAN = 256
+_LONG_STRETCH = 64
+_FLAT_PARAMETERS = 4096
 
 
 def cores() -> int:
@@ -73,9 +77,11 @@ def _cut(job: Job, workers: int, on_cpu: bool, block_lanes: int | None) -> tuple
         most = min(most, max(64, 2 * _CACHED_LANES // max(2, job.parameters)))
     else:
         # Predictions of every lane on all rows stand in memory together.
-        most = min(most, max(1, 4 * _BLOCK_NUMBERS // max(1, job.rows)))
+        most = min(
+            most, max(1, 4 * _BLOCK_NUMBERS // max(1, job.rows)), max(1, _CACHED_NUMBERS // max(1, job.parameters))
+        )
     count = -(-lanes // most)
-    if lanes > 2 * workers * 64 and job.rows is None:
+    if lanes >= workers * (_LEAST_LANES if job.rows is None else 4):
         count = -(-count // workers) * workers
     size = -(-lanes // count) if block_lanes is None else min(block_lanes, lanes)
     width = 1
@@ -85,6 +91,8 @@ def _cut(job: Job, workers: int, on_cpu: bool, block_lanes: int | None) -> tuple
     per_record = size * width * np.dtype("float64").itemsize * (2 + len(job.extra) + job.program.path * job.parameters)
     room = max(1, min(job.records, _ROOM_BYTES // per_record))
     plan_steps = 0
+    one_record = job.plan is not None and job.every >= _LONG_STRETCH
+    room = 1 if one_record else room
     if job.plan is not None:
         plan_steps = min(job.steps, max(_SHORTEST_PLAN, _ROOM_BYTES // (4 * width * job.plan.width)))
     program = job.program._replace(
@@ -93,6 +101,8 @@ def _cut(job: Job, workers: int, on_cpu: bool, block_lanes: int | None) -> tuple
         capacity=1 << (room - 1).bit_length(),
         every_step=job.every == 1,
         plan_steps=plan_steps,
+        one_record=one_record,
+        flat=job.plan is not None and size * width == 1 and job.parameters <= _FLAT_PARAMETERS,
     )
     return [(lane, order) for lane in lane_blocks for order in order_blocks], program
 
@@ -127,7 +137,10 @@ def _run_block(job: Job, program: Program, lane: NDArray[Any], order: NDArray[An
     def advanced(until: int, last: int) -> tuple[Run, Any, Any, Any]:
         plan = None if job.plan is None else _plan(job, program, order, step, until)
         counts = (np.int32(number) for number in (step, until, last, job.every))
-        return advance(program, job.oracle, job.extra, job.limits, run, setting, plan, *counts)
+        result: tuple[Run, Any, Any, Any] = advance(
+            program, job.oracle, job.extra, job.limits, run, setting, plan, *counts
+        )
+        return result
 
     while not done and not control.interrupted.is_set():
         until = _until(job, program, step, chunk)

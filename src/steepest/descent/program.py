@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 
 from steepest.descent.stops import (
     CODE,
@@ -46,6 +47,9 @@ class Program(NamedTuple):
         average_from: the step from which iterates are averaged; None for no average.
         every_step: whether each step is recorded, which spares the program an inner loop.
         plan_steps: steps whose rows one call has room for; 0 for the full batch.
+        one_record: whether a call makes one record at most, and then steps to the next. XLA's CPU backend can make one
+            kernel of a small loop at the top of a program, but not of one within another loop.
+        flat: whether a run's parameters are one vector while steps are taken.
     """
 
     method: Callable[..., optax.GradientTransformation]
@@ -59,6 +63,8 @@ class Program(NamedTuple):
     average_from: int | None
     every_step: bool = False
     plan_steps: int = 0
+    one_record: bool = False
+    flat: bool = False
 
     def transformation(self, settings: dict[str, Any], seed: Any) -> optax.GradientTransformationExtraArgs:
         """The method with one run's hyper-parameters."""
@@ -68,14 +74,14 @@ class Program(NamedTuple):
         return optax.with_extra_args_support(self.method(**given))
 
     def over_runs(self, function: Callable[..., Any], order_axis: int | None = None) -> Callable[..., Any]:
-        """Map a function of one run's (pytree, rows) over a block; rows differ between data orders only."""
+        """Map a function of one run's (pytree, rows, step) over a block; rows differ between data orders only."""
         mapped = function
         if self.lanes:
             axis = 0 if self.leading else -1
-            mapped = jax.vmap(mapped, in_axes=(axis, None), out_axes=axis)
+            mapped = jax.vmap(mapped, in_axes=(axis, None, None), out_axes=axis)
         if self.orders:
             axis = 0 if self.leading else (-2 if self.lanes else -1)
-            mapped = jax.vmap(mapped, in_axes=(axis, order_axis), out_axes=axis)
+            mapped = jax.vmap(mapped, in_axes=(axis, order_axis, None), out_axes=axis)
         return mapped
 
 
@@ -118,14 +124,14 @@ class Records(NamedTuple):
 def begin(program: Program, oracle: Oracle, limits: Limits, params: Params, setting: Setting) -> Run:
     """The block of runs at step 0."""
 
-    def one(arguments: tuple[Params, Setting], rows: None) -> Run:
+    def one(arguments: tuple[Params, Setting], rows: None, step: None) -> Run:
         start, (values, seed) = arguments
         state = program.transformation(values, seed).init(start)
         zero = jnp.zeros((), jnp.int32)
         average = None if program.average_from is None else start
         return Run(start, state, zero, zero, loss_limit(limits, oracle.loss(start)), average)
 
-    block: Run = program.over_runs(one)((params, setting), None)
+    block: Run = program.over_runs(one)((params, setting), None, None)
     return block
 
 
@@ -163,51 +169,53 @@ def advance(
         the block, the records, its evaluation where it now stands (zeros unless nothing runs on), and the step reached.
     """
     measure = program.over_runs(partial(_measure, program, oracle, extra, limits))
-    from_measured = program.over_runs(partial(_step_from_measured, program, oracle))
-    full_step = program.over_runs(partial(_full_step, program, oracle, limits))
-    batch_step = program.over_runs(partial(_batch_step, program, oracle), 0)
+    shapes = jax.eval_shape(measure, run, None, None)[1]
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    records = _room(program, shapes, run.params)
 
-    def advance_one(step: Any, block: Run) -> Run:
+    def measured_if(wanted: Any, block: Run) -> Any:
+        return jax.lax.cond(wanted, lambda runs: measure(runs, None, None)[:2], lambda runs: (runs, nothing), block)
+
+    def go_on(block: Run, start: Any, end: Any) -> Run:
         if plan is None:
-            return full_step((block, setting), None)  # type: ignore[no-any-return]
-        rows = jax.lax.dynamic_index_in_dim(plan, step - first, 1 if program.orders else 0, keepdims=False)
-        return batch_step((block, setting), rows)  # type: ignore[no-any-return]
+            return _full_steps(program, oracle, limits, block, setting, start, end)
+        return _batch_steps(program, oracle, block, setting, plan, first, start, end)
 
     def segment(loop: tuple[Any, Any, Run, Records]) -> tuple[Any, Any, Run, Records]:
         place, step, block, records = loop
-        block, evaluation, gradient = measure(block, None)
+        block, evaluation, gradient = measure(block, None, None)
         records = _write(records, place, evaluation, block.params if program.path else None)
         end = jnp.minimum(step + every, until)
         if plan is None:
             # The record has just computed what the first step needs.
-            block = from_measured((block, setting, evaluation.loss, gradient), None)
-            if not program.every_step:
-                block = jax.lax.fori_loop(step + 1, end, advance_one, block)
+            from_measured = program.over_runs(partial(_step_from_measured, program, oracle))
+            block = from_measured((block, setting, evaluation.loss, gradient), None, step)
+            block = block if program.every_step else go_on(block, step + 1, end)
         else:
-            block = jax.lax.fori_loop(step, end, advance_one, block)
+            block = go_on(block, step, end)
         return place + 1, end, block, records
-
-    if not program.every_step:
-        # A call may begin between two records.
-        begun = jnp.minimum(until, -(-first // every) * every)
-        run = jax.lax.fori_loop(first, begun, advance_one, run)
-    else:
-        begun = first
 
     def unfinished(loop: tuple[Any, Any, Run, Records]) -> Any:
         return (loop[1] < until) & jnp.any(loop[2].code == RUNNING)
 
-    shapes = jax.eval_shape(measure, run, None)[1]
-    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    start = (jnp.zeros((), jnp.int32), begun, run, _room(program, shapes, run.params))
-    _, step, run, records = jax.lax.while_loop(unfinished, segment, start)
-    ended = (step >= last) | ~jnp.any(run.code == RUNNING)
-    run, evaluation = jax.lax.cond(ended, lambda block: measure(block, None)[:2], lambda block: (block, nothing), run)
+    if program.one_record:
+        run, evaluation = measured_if(first % every == 0, run)
+        records = _write(records, 0, evaluation, run.params if program.path else None)
+        run, step = go_on(run, first, until), until
+    else:
+        begun = first
+        if not program.every_step:
+            # A call may begin between two records.
+            begun = jnp.minimum(until, -(-first // every) * every)
+            run = go_on(run, first, begun)
+        start = (jnp.zeros((), jnp.int32), begun, run, records)
+        _, step, run, records = jax.lax.while_loop(unfinished, segment, start)
+    run, evaluation = measured_if((step >= last) | ~jnp.any(run.code == RUNNING), run)
     return run, records, evaluation, step
 
 
 def _measure(
-    program: Program, oracle: Oracle, extra: dict[str, Any], limits: Limits, run: Run, rows: None
+    program: Program, oracle: Oracle, extra: dict[str, Any], limits: Limits, run: Run, rows: None, step: None
 ) -> tuple[Run, Evaluation, Params]:
     loss, gradient = oracle.full(run.params)
     squared = squared_norm(gradient)
@@ -217,45 +225,131 @@ def _measure(
 
 
 def _step_from_measured(
-    program: Program, oracle: Oracle, arguments: tuple[Run, Setting, Any, Params], rows: None
+    program: Program, oracle: Oracle, arguments: tuple[Run, Setting, Any, Params], rows: None, step: Any
 ) -> Run:
     run, setting, loss, gradient = arguments
-    return _update(program, run, setting, loss, gradient, oracle.loss)
+    return _updated(program, run, setting, step, (loss, gradient, oracle.loss))
 
 
-def _full_step(program: Program, oracle: Oracle, limits: Limits, arguments: tuple[Run, Setting], rows: None) -> Run:
-    run, setting = arguments
-    loss, gradient = oracle.full(run.params)
-    code = judge(limits, run.limit, loss, squared_norm(gradient), run.params)
-    code = jnp.where(run.code == RUNNING, code, run.code)
-    return _update(program, run._replace(code=code), setting, loss, gradient, oracle.loss)
+def _full_steps(
+    program: Program, oracle: Oracle, limits: Limits, run: Run, setting: Setting, start: Any, end: Any
+) -> Run:
+    """Steps with the full gradient, each judged before it is taken."""
+
+    def one(arguments: tuple[Run, Setting], rows: None, step: Any) -> Run:
+        run, setting = arguments
+        loss, gradient = oracle.full(run.params)
+        code = judge(limits, run.limit, loss, squared_norm(gradient), run.params)
+        run = run._replace(code=jnp.where(run.code == RUNNING, code, run.code))
+        return _updated(program, run, setting, step, (loss, gradient, oracle.loss))
+
+    over_runs = program.over_runs(one)
+    result: Run = jax.lax.fori_loop(start, end, lambda step, block: over_runs((block, setting), None, step), run)
+    return result
 
 
-def _batch_step(program: Program, oracle: Oracle, arguments: tuple[Run, Setting], rows: Any) -> Run:
-    run, setting = arguments
+class _Stretch(NamedTuple):
+    """A run between two records of a descent on batches; ``ended``: 0 running, -1 before, else its last step + 1."""
+
+    params: Any
+    state: Any
+    average: Params | None
+    ended: Any
+
+
+def _batch_steps(
+    program: Program, oracle: Oracle, run: Run, setting: Setting, plan: Any, first: Any, start: Any, end: Any
+) -> Run:
+    """Steps with the gradients of batches. A batch whose loss is not finite ends its run before the step.
+
+    The norm of each batch's gradient would cost a pass over the parameters; a loss overflows before its gradient does.
+    """
     assert oracle.batch is not None
-    batch = oracle.batch
-    loss, gradient = batch(run.params, rows)
-    # The norm of each batch's gradient would cost a pass over the parameters; the loss overflows before the gradient.
-    code = jnp.where((run.code == RUNNING) & ~(jnp.abs(loss) < jnp.inf), CODE[Reason.NON_FINITE], run.code)
-    return _update(program, run._replace(code=code), setting, loss, gradient, lambda params: batch(params, rows)[0])
+    batch, unflatten = oracle.batch, _Unflatten()
+
+    def open_up(run: Run, rows: None, step: None) -> _Stretch:
+        params = unflatten.flat(run.params) if program.flat else run.params
+        return _Stretch(params, run.state, run.average, jnp.where(run.code == RUNNING, 0, -1))
+
+    def one(arguments: tuple[_Stretch, Setting], rows: Any, step: Any) -> _Stretch:
+        stretch, setting = arguments
+        params = unflatten.tree(stretch.params) if program.flat else stretch.params
+        loss, gradient = batch(params, rows)
+        ended = jnp.where((stretch.ended == 0) & ~(jnp.abs(loss) < jnp.inf), step + 1, stretch.ended)
+        first_order = (loss, gradient, lambda point: batch(point, rows)[0])
+        new, state = _stepped(program, params, stretch.state, setting, first_order)
+        average = _averaged(program, stretch.average, new, step + 1, ended == 0)
+        kept = stretch.params
+        new = unflatten.flat(new) if program.flat else new
+        return _Stretch(jax.tree.map(partial(jnp.where, ended == 0), new, kept), state, average, ended)
+
+    def body(step: Any, block: _Stretch) -> _Stretch:
+        rows = jax.lax.dynamic_index_in_dim(plan, step - first, 1 if program.orders else 0, keepdims=False)
+        result: _Stretch = over_runs((block, setting), rows, step)
+        return result
+
+    def close(arguments: tuple[Run, _Stretch], rows: None, step: None) -> Run:
+        run, stretch = arguments
+        broken, running = stretch.ended > 0, stretch.ended == 0
+        code = jnp.where(broken, CODE[Reason.NON_FINITE], run.code)
+        steps = jnp.where(broken, stretch.ended - 1, jnp.where(running, end, run.steps))
+        params = unflatten.tree(stretch.params) if program.flat else stretch.params
+        return run._replace(params=params, state=stretch.state, steps=steps, code=code, average=stretch.average)
+
+    over_runs = program.over_runs(one, 0)
+    stretch = jax.lax.fori_loop(start, end, body, program.over_runs(open_up)(run, None, None))
+    closed: Run = program.over_runs(close)((run, stretch), None, None)
+    return closed
 
 
-def _update(
-    program: Program, run: Run, setting: Setting, loss: Any, gradient: Params, value_fn: Callable[..., Any]
+class _Unflatten:
+    """One run's parameters as one vector and back, so that few and small kernels make a step.
+
+    XLA's CPU backend runs a loop body of up to eight kernels one after the other, and a larger one through a scheduler
+    that costs several times what the kernels of a small model do.
+    """
+
+    def flat(self, tree: Params) -> Any:
+        """The vector."""
+        vector, self._tree = ravel_pytree(tree)
+        return vector
+
+    def tree(self, vector: Any) -> Params:
+        """The pytree of a vector, once one has been flattened."""
+        return self._tree(vector)
+
+
+def _stepped(
+    program: Program, params: Params, state: Any, setting: Setting, first_order: tuple[Any, Params, Callable[..., Any]]
+) -> tuple[Params, Any]:
+    """The method's update of one run, given (loss, gradient, loss function)."""
+    loss, gradient, value_fn = first_order
+    method = program.transformation(*setting)
+    updates, state = method.update(gradient, state, params, value=loss, grad=gradient, value_fn=value_fn)
+    return optax.apply_updates(params, updates), state
+
+
+def _updated(
+    program: Program, run: Run, setting: Setting, step: Any, first_order: tuple[Any, Params, Callable[..., Any]]
 ) -> Run:
     """One update of one run. An ended run keeps its parameters; what its method state does no longer matters."""
-    method = program.transformation(*setting)
-    updates, state = method.update(gradient, run.state, run.params, value=loss, grad=gradient, value_fn=value_fn)
+    new, state = _stepped(program, run.params, run.state, setting, first_order)
     going = run.code == RUNNING
-    params = jax.tree.map(partial(jnp.where, going), optax.apply_updates(run.params, updates), run.params)
-    steps = run.steps + going.astype(jnp.int32)
-    average = run.average
-    if program.average_from is not None:
-        share = 1.0 / jnp.maximum(1, steps - program.average_from)
-        mean = jax.tree.map(lambda old, new: old + (new - old) * share.astype(new.dtype), average, params)
-        average = jax.tree.map(partial(jnp.where, going), mean, average)
-    return run._replace(params=params, state=state, steps=steps, average=average)
+    return run._replace(
+        params=jax.tree.map(partial(jnp.where, going), new, run.params),
+        state=state,
+        steps=run.steps + going.astype(jnp.int32),
+        average=_averaged(program, run.average, new, step + 1, going),
+    )
+
+
+def _averaged(program: Program, average: Params | None, params: Params, steps: Any, going: Any) -> Params | None:
+    """The running mean of the iterates after ``steps`` steps."""
+    if program.average_from is None:
+        return None
+    share = 1.0 / jnp.maximum(1, steps - program.average_from)
+    mean = jax.tree.map(lambda old, new: old + (new - old) * share.astype(new.dtype), average, params)
+    return jax.tree.map(partial(jnp.where, going), mean, average)
 
 
 def _room(program: Program, evaluation: Evaluation, params: Params) -> Records:
