@@ -81,7 +81,7 @@ def evaluate(loss: Callable[[Params], Any], params: Params) -> Any:
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(params)):
         return loss(params)
     with double_precision():
-        double = cast(jax.tree.map(lambda leaf: np.asarray(leaf, float), params), np.dtype("float64"))
+        double = cast(as_params(params, "params"), np.dtype("float64"))
         return float(loss(jax.tree.map(jnp.asarray, double)))
 
 
