@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steepest import batches
+from steepest.descent import blocks as blocks_module
 from steepest.descent import Stop, descend
 from steepest.gradients import check_gradient
 from steepest.noise import add_gradient_noise, add_noise_sequence
@@ -155,6 +156,22 @@ def test_a_stochastic_run_inside_a_sweep_equals_the_run_alone():
                 alone = descend(risk(), optax.sgd, learning_rate=rate, batch_size=size, seed=seed, epochs=4)
                 within = sweep.sel(learning_rate=rate, seed=seed).isel(batch_size=place)
                 np.testing.assert_allclose(within.loss.values, alone.loss.values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("every", [1, 7, 64, 100])
+@pytest.mark.parametrize("work", [1, 100, 5000])
+def test_splitting_steps_on_batches_into_chunks_changes_nothing(monkeypatch, every, work):
+    def run():
+        return descend(risk(), optax.sgd, learning_rate=[0.01, 0.02], batch_size=1, seed=[0, 1], steps=500, every=every)
+
+    monkeypatch.setattr(blocks_module, "_FIRST_CHUNK_WORK", work)
+    monkeypatch.setattr(blocks_module, "_SECONDS_PER_CHUNK", 1e-9)
+    split = run()
+    monkeypatch.setattr(blocks_module, "_FIRST_CHUNK_WORK", 10**9)
+    whole = run()
+    np.testing.assert_array_equal(split.dataset.step, whole.dataset.step)
+    np.testing.assert_allclose(split.loss.values, whole.loss.values, rtol=1e-12)
+    np.testing.assert_allclose(split.path.values, whole.path.values, rtol=1e-12)
 
 
 def test_the_order_of_rows_does_not_depend_on_the_sweep_it_is_in():

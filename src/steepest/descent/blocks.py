@@ -167,7 +167,10 @@ def _records(step: int, every: int) -> int:
 
 def _until(job: Job, program: Program, step: int, chunk: int) -> int:
     """The step to which the next call goes: a chunk's length, or as far as there is room for records and rows."""
-    room = (_records(step, job.every) + program.capacity) * job.every
+    if program.one_record:
+        room = (step // job.every + 1) * job.every
+    else:
+        room = (_records(step, job.every) + program.capacity) * job.every
     rows = step + program.plan_steps if job.plan is not None else job.steps
     return min(job.steps, step + chunk, room, rows)
 

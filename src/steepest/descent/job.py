@@ -156,18 +156,14 @@ def _lane_values(
     shape = tuple(len(axis) for axis in _lane_axes(grid))
     names = [axis.name for axis in _lane_axes(grid)]
 
-    def typed(value: Any) -> NDArray[Any]:
-        # A whole number too: momentum=0 and momentum=0.9 are the same program.
-        return np.asarray(value, precision)
+    # Whole numbers become floats too: momentum=0 and momentum=0.9 are the same program.
+    on_axis = {name: np.asarray(value.values, precision) for name, value in numbers.items() if isinstance(value, Axis)}
+    fixed = {name: np.asarray(value, precision) for name, value in numbers.items() if not isinstance(value, Axis)}
 
     def values(lanes: NDArray[Any]) -> dict[str, Any]:
         index = dict(zip(names, np.unravel_index(lanes, shape) if shape else (), strict=True))
-        return {
-            name: typed(value.values)[index[name]]
-            if isinstance(value, Axis)
-            else np.broadcast_to(typed(value), np.shape(lanes))
-            for name, value in numbers.items()
-        }
+        constant = {name: np.broadcast_to(value, np.shape(lanes)) for name, value in fixed.items()}
+        return constant | {name: value[index[name]] for name, value in on_axis.items()}
 
     return values
 

@@ -44,9 +44,9 @@ class Starts:
         """The starts of these points and seeds (positions), axes of runs in front."""
 
         def pick(leaf: NDArray[Any]) -> NDArray[Any]:
-            first = point if leaf.shape[0] > 1 else np.zeros_like(point)
-            second = seed if leaf.shape[1] > 1 else np.zeros_like(seed)
-            return np.asarray(leaf[first, second])
+            if leaf.shape[:2] == (1, 1):
+                return np.broadcast_to(leaf[0, 0], (*np.shape(point), *leaf.shape[2:]))
+            return np.asarray(leaf[point if leaf.shape[0] > 1 else 0, seed if leaf.shape[1] > 1 else 0])
 
         return jax.tree.map(pick, self.points)
 
