@@ -1,0 +1,191 @@
+"""From a table's columns to standardised features, and back from plain JSON.
+
+What is learnt from the training rows (medians, means, scales, categories) comes from scikit-learn's transformers and is
+kept as plain numbers and strings, so that a saved model needs neither pickle nor the version it was made with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+MISSING = "(missing)"
+_MOST_CATEGORIES = 200
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """A column of numbers: ``fill`` where missing, then (value − mean) / scale."""
+
+    name: str
+    fill: float
+    mean: float
+    scale: float
+
+    def encoded(self, column: pd.Series[Any]) -> NDArray[np.float64]:
+        """Shape (rows, 1)."""
+        values = as_numbers(column)
+        return ((np.where(np.isnan(values), self.fill, values) - self.mean) / self.scale)[:, None]
+
+
+@dataclass(frozen=True)
+class CategoricalColumn:
+    """A column of categories: one indicator each; a category never seen in training has none."""
+
+    name: str
+    categories: tuple[str, ...]
+
+    def encoded(self, column: pd.Series[Any]) -> NDArray[np.float64]:
+        """Shape (rows, categories)."""
+        values = as_categories(column)
+        return (values[:, None] == np.asarray(self.categories, object)[None, :]).astype(float)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The feature columns of a table, in order.
+
+    Attributes:
+        columns: what is done with each column that is used.
+        dropped: column → why it is not used.
+    """
+
+    columns: tuple[NumericColumn | CategoricalColumn, ...]
+    dropped: dict[str, str]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """One name a feature; an indicator is ``column=category``."""
+        names = []
+        for column in self.columns:
+            if isinstance(column, NumericColumn):
+                names.append(column.name)
+            else:
+                names.extend(f"{column.name}={category}" for category in column.categories)
+        return names
+
+    def encoded(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Features of shape (rows, features).
+
+        Raises:
+            ValueError: a column is not there, or one of numbers holds something else.
+        """
+        missing = [column.name for column in self.columns if column.name not in table]
+        if missing:
+            raise ValueError(
+                f"the table lacks {_listed(missing)}; it has {_listed([str(name) for name in table.columns])}"
+            )
+        return np.concatenate([column.encoded(table[column.name]) for column in self.columns], axis=1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings; :meth:`from_json` takes them back."""
+        kinds = {NumericColumn: "numeric", CategoricalColumn: "categorical"}
+        return {
+            "columns": [{"kind": kinds[type(column)], **asdict(column)} for column in self.columns],
+            "dropped": self.dropped,
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Columns:
+        """The columns that :meth:`to_json` described."""
+        found: list[NumericColumn | CategoricalColumn] = []
+        for entry in data["columns"]:
+            if entry["kind"] == "numeric":
+                found.append(NumericColumn(entry["name"], entry["fill"], entry["mean"], entry["scale"]))
+            else:
+                found.append(CategoricalColumn(entry["name"], tuple(entry["categories"])))
+        return Columns(tuple(found), dict(data["dropped"]))
+
+
+def learn_columns(table: pd.DataFrame, training: NDArray[np.intp]) -> Columns:
+    """What to do with every column of a table without its target, learnt from the training rows alone.
+
+    Raises:
+        ValueError: infinity in a column (the row is named); no column is left.
+    """
+    used: list[NumericColumn | CategoricalColumn] = []
+    dropped: dict[str, str] = {}
+    for name in table.columns:
+        column = table[name]
+        rows = column.iloc[training]
+        reason = _unusable(column, rows)
+        if reason is not None:
+            dropped[str(name)] = reason
+        elif is_numeric(column):
+            used.append(_numeric(str(name), column, training))
+        else:
+            encoder = OneHotEncoder(handle_unknown="ignore").fit(as_categories(rows)[:, None])
+            used.append(CategoricalColumn(str(name), tuple(str(value) for value in encoder.categories_[0])))
+    if not used:
+        raise ValueError(
+            f"no column is left to learn from: {'; '.join(f'{name} {why}' for name, why in dropped.items()) or 'the table has only its target'}"
+        )
+    return Columns(tuple(used), dropped)
+
+
+def _numeric(name: str, column: pd.Series[Any], training: NDArray[np.intp]) -> NumericColumn:
+    values = as_numbers(column)
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        raise ValueError(f"column {name!r} holds {values[row]} in row {row}; replace infinities or drop such rows")
+    imputer = SimpleImputer(strategy="median").fit(values[training, None])
+    scaler = StandardScaler().fit(imputer.transform(values[training, None]))
+    return NumericColumn(name, float(imputer.statistics_[0]), float(scaler.mean_[0]), float(scaler.scale_[0]))
+
+
+def is_numeric(column: pd.Series[Any]) -> bool:
+    """Whether a column holds numbers or switches."""
+    return bool(pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column))
+
+
+def as_numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
+    """A column's values as floats, NaN where missing.
+
+    Raises:
+        ValueError: something in it is not a number (the row is named).
+    """
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=math.nan)
+    wrong = np.isnan(numbers) & column.notna().to_numpy()
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(f"column {column.name!r} should hold numbers, got {column.iloc[row]!r} in row {row}")
+    return numbers
+
+
+def as_categories(column: pd.Series[Any]) -> NDArray[Any]:
+    """A column's values as strings in an object array; missing ones are a category of their own."""
+    return np.asarray(
+        [MISSING if missing else str(value) for value, missing in zip(column, column.isna(), strict=True)], object
+    )
+
+
+def _unusable(column: pd.Series[Any], rows: pd.Series[Any]) -> str | None:
+    """Why a column is of no use, or None."""
+    if rows.isna().all():
+        return "is empty in the training rows"
+    distinct = rows.nunique(dropna=False)
+    if distinct == 1:
+        return "is constant in the training rows"
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        return "holds dates; derive numbers from them (year, weekday) to use it"
+    if is_numeric(column):
+        return None
+    if distinct == len(rows):
+        return "is different in every row, as an identifier is"
+    if distinct > _MOST_CATEGORIES:
+        return f"has {distinct} categories, more than {_MOST_CATEGORIES}"
+    return None
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
