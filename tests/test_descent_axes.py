@@ -71,9 +71,14 @@ def test_numeric_axes_share_one_compilation():
     def run(rates: int, momenta: int) -> list[str]:
         with compilations() as seen:
             descend(
-                bowl, optax.sgd, steps=50, every=10,
-                learning_rate=np.linspace(0.01, 0.05, rates), momentum=np.linspace(0, 0.9, momenta), start=[[1.0, 2.0], [3.0, 4.0]],
-            )  # fmt: skip
+                bowl,
+                optax.sgd,
+                steps=50,
+                every=10,
+                learning_rate=np.linspace(0.01, 0.05, rates),
+                momentum=np.linspace(0, 0.9, momenta),
+                start=[[1.0, 2.0], [3.0, 4.0]],
+            )
         return seen
 
     assert len(run(5, 4)) == len(run(7, 3)) == 2  # begin and advance
@@ -157,7 +162,7 @@ def test_switches_and_counts_that_a_method_must_know_are_looped():
 def test_optax_constructors_are_methods_as_they_are(method, settings):
     swept = {name: [value / 2, value] for name, value in settings.items()} if settings else {}
     run = descend(bowl, method, steps=15, **swept)
-    last = {name: -1 for name in swept}
+    last = dict.fromkeys(swept, -1)
     alone = descend(bowl, method, steps=15, **settings)
     assert alone.final_loss < 72.5
     np.testing.assert_allclose(run.isel(**last).params, alone.params, rtol=1e-9)
@@ -211,7 +216,7 @@ def test_whatever_is_asked_for_is_recorded():
         learning_rate=[0.01, 0.02],
         steps=20,
         every=5,
-        record={"distance": lambda w: jnp.linalg.norm(w), "other": saddle},
+        record={"distance": jnp.linalg.norm, "other": saddle},
     )
     np.testing.assert_allclose(run.dataset["distance"], np.linalg.norm(run.path, axis=-1), rtol=1e-12)
     np.testing.assert_allclose(run.dataset["final_other"], run.dataset["other"][:, -1], rtol=1e-12)
@@ -288,10 +293,19 @@ def test_what_is_refused(arguments, words):
         (lambda: descend("bowl", optax.sgd, learning_rate=0.1, steps=5), "objective must be"),
         (lambda: descend(bowl, "sgd", learning_rate=0.1, steps=5), "method must be an optax constructor"),
         (lambda: descend(bowl, {}, learning_rate=0.1, steps=5), "empty axis"),
-        (lambda: descend(bowl, {"a": optax.sgd, "b": optax.adam}, learning_rate=0.1, momentum=[0.1, 0.2], steps=5), "'b' has no such"),
+        (
+            lambda: descend(bowl, {"a": optax.sgd, "b": optax.adam}, learning_rate=0.1, momentum=[0.1, 0.2], steps=5),
+            "'b' has no such",
+        ),
         (lambda: descend(lambda w: w, optax.sgd, learning_rate=0.1, steps=5, start=[1.0, 2.0]), "scalar"),
-        (lambda: descend(lambda w: w @ np.ones(3), optax.sgd, learning_rate=0.1, steps=5, start=[1.0, 2.0]), "cannot be evaluated"),
-        (lambda: descend(lambda w: float(w[0]), optax.sgd, learning_rate=0.1, steps=5, start=[1.0, 2.0]), "cannot be evaluated"),
+        (
+            lambda: descend(lambda w: w @ np.ones(3), optax.sgd, learning_rate=0.1, steps=5, start=[1.0, 2.0]),
+            "cannot be evaluated",
+        ),
+        (
+            lambda: descend(lambda w: float(w[0]), optax.sgd, learning_rate=0.1, steps=5, start=[1.0, 2.0]),
+            "cannot be evaluated",
+        ),
         (lambda: Objective(3), "loss must be a function"),
         (lambda: Stop(gradient_norm=-1.0), "gradient_norm must be a number at least 0"),
         (lambda: Stop(loss_limit=float("nan")), "loss_limit must be a number"),
@@ -299,7 +313,7 @@ def test_what_is_refused(arguments, words):
         (lambda: descend(bowl, optax.sgd, learning_rate=0.1, steps=5, path=False).path, "path=True"),
         (lambda: descend(bowl, optax.sgd, learning_rate=0.1, steps=5).average, "average=True"),
     ],
-)  # fmt: skip
+)
 def test_what_else_is_refused(call, words):
     with pytest.raises((ValueError, TypeError)) as caught:
         call()

@@ -154,6 +154,6 @@ def test_an_indefinite_quadratic_states_no_minimiser():
     ],
 )
 def test_what_is_refused(make, words):
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r".") as caught:
         make()
     assert words in str(caught.value)

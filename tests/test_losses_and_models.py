@@ -98,7 +98,7 @@ def test_huber_has_a_gradient_of_at_most_delta(error, delta):
         (lambda: models.number_of_classes(np.array([0.5])), "int class numbers"),
         (lambda: models.linear({"weight": 1.0, "bias": 0.0}, np.ones(3)), "(rows, features) for linear, got (3,)"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(call, words):
     with pytest.raises((ValueError, TypeError)) as caught:
         call()
@@ -133,7 +133,7 @@ def test_predictions_have_the_shape_of_the_targets(model, y, shape):
 
 @pytest.mark.parametrize(("activation", "variance"), [("relu", 2 / 300), ("tanh", 2 / 500)])
 def test_initial_weights_have_the_published_variance(activation, variance):
-    # He et al. 2015: 2/fan_in; Glorot & Bengio 2010: 2/(fan_in + fan_out). 60,000 draws: 1.5 % is three standard errors.
+    # He et al. 2015: 2/fan_in; Glorot & Bengio 2010: 2/(fan_in + fan_out). 60,000 draws: 1.5 % is 3 standard errors.
     params = start(models.mlp((200,), activation), np.ones((2, 300)), np.zeros(2))
     assert params[0]["weight"].var() == pytest.approx(variance, rel=0.015)
     assert (params[0]["bias"] == 0).all()

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steepest import batches
-from steepest.descent import blocks as blocks_module
 from steepest.descent import Stop, descend
+from steepest.descent import blocks as blocks_module
 from steepest.gradients import check_gradient
 from steepest.noise import add_gradient_noise, add_noise_sequence
 from steepest.objectives import Objective
@@ -138,8 +138,8 @@ def test_stochastic_descent_is_the_loop_one_would_write(batch_size):
     steps = 2 * plan.steps_per_epoch(30) if not isinstance(plan, batches.Explicit) else 30
     run = descend(risk(), optax.sgd, learning_rate=0.05, steps=steps, every=1, batch_size=batch_size, seed=3, stop=FREE)
     weight, bias = np.zeros(3), 0.0
-    for rows in plan.rows(3, 0, steps, 30):
-        rows = rows[rows >= 0]
+    for places in plan.rows(3, 0, steps, 30):
+        rows = places[places >= 0]
         residual = x[rows] @ weight + bias - y[rows]
         weight, bias = weight - 0.05 * x[rows].T @ residual / len(rows), bias - 0.05 * residual.mean()
     np.testing.assert_allclose(run.params["weight"], weight, rtol=1e-9)
@@ -235,9 +235,15 @@ def test_a_hand_written_gradient_is_used_and_checked():
     [
         (lambda: EmpiricalRisk(linear, half_squares, np.empty((0, 2)), []), "at least one row"),
         (lambda: EmpiricalRisk(linear, half_squares, np.ones((3, 2)), np.ones(4)), "same number of rows, got 3 and 4"),
-        (lambda: EmpiricalRisk(linear, half_squares, pd.DataFrame({"age": [1.0, np.nan]}), [1.0, 2.0]), "column 'age', row 1"),
+        (
+            lambda: EmpiricalRisk(linear, half_squares, pd.DataFrame({"age": [1.0, np.nan]}), [1.0, 2.0]),
+            "column 'age', row 1",
+        ),
         (lambda: EmpiricalRisk(linear, half_squares, np.ones((2, 1)), [1.0, np.inf]), "inf in row 1"),
-        (lambda: EmpiricalRisk(linear, half_squares, pd.DataFrame({"city": ["a", "b"]}), [1.0, 2.0]), "x must be numeric"),
+        (
+            lambda: EmpiricalRisk(linear, half_squares, pd.DataFrame({"city": ["a", "b"]}), [1.0, 2.0]),
+            "x must be numeric",
+        ),
         (lambda: risk(weights=np.ones(3)), "shape (30,)"),
         (lambda: risk(weights=-np.ones(30)), "at least 0"),
         (lambda: risk(l2=-1.0), "l2 must be a finite number at least 0"),
@@ -246,16 +252,30 @@ def test_a_hand_written_gradient_is_used_and_checked():
         (lambda: batches.explicit([]), "plan must"),
         (lambda: add_gradient_noise(-1.0), "at least 0"),
         (lambda: add_noise_sequence(np.array([[np.nan]])), "step 0"),
-        (lambda: descend(risk(), optax.sgd, learning_rate=0.1, epochs=1, batch_size=31), "batch_size=31 is larger than the data"),
-        (lambda: descend(risk(), optax.sgd, learning_rate=0.1, steps=5, batch_size=batches.explicit([0, 30])), "row 30 at step 1"),
-        (lambda: descend(risk(), optax.sgd, learning_rate=0.1, steps=5, batch_size=batches.explicit([0, 1])), "has 2 steps"),
+        (
+            lambda: descend(risk(), optax.sgd, learning_rate=0.1, epochs=1, batch_size=31),
+            "batch_size=31 is larger than the data",
+        ),
+        (
+            lambda: descend(risk(), optax.sgd, learning_rate=0.1, steps=5, batch_size=batches.explicit([0, 30])),
+            "row 30 at step 1",
+        ),
+        (
+            lambda: descend(risk(), optax.sgd, learning_rate=0.1, steps=5, batch_size=batches.explicit([0, 1])),
+            "has 2 steps",
+        ),
         (lambda: descend(risk(start=None), optax.sgd, learning_rate=0.1, steps=5), "start is missing"),
         (
-            lambda: descend(EmpiricalRisk(linear, lambda p, y: jnp.mean((p - y) ** 2), *data(), start=start()), optax.sgd, learning_rate=0.1, steps=5),
+            lambda: descend(
+                EmpiricalRisk(linear, lambda p, y: jnp.mean((p - y) ** 2), *data(), start=start()),
+                optax.sgd,
+                learning_rate=0.1,
+                steps=5,
+            ),
             "one value a row, shape (30,), got shape ()",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(make, words):
     with pytest.raises((ValueError, TypeError)) as caught:
         make()

@@ -45,7 +45,7 @@ def chapter_regression() -> Regression:
     ((200, 1), (20000, 1), (700, 32))
     """
     rows, epochs, width = 200, 100, 32
-    stream = np.random.RandomState(42)  # noqa: NPY002 (the published numbers come from this generator)
+    stream = np.random.RandomState(42)
     x = stream.randn(rows, 1)
     y = 3 * x + 2 + stream.randn(rows, 1) * 0.5
     single = np.array([stream.randint(rows) for _ in range(epochs * rows)], np.int32)[:, None]
@@ -56,7 +56,9 @@ def chapter_regression() -> Regression:
     return Regression(x, y[:, 0], single, mini_batch.reshape(-1, width))
 
 
-def spirals(rows: int = 300, arms: int = 3, noise: float = 0.1, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def spirals(
+    rows: int = 300, arms: int = 3, noise: float = 0.1, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Interleaved spirals in the plane, a class an arm: the data of exercise 15.3.
 
     Args:
@@ -120,7 +122,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """
     file = Path(path)
     if file.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{file} must be a table ending in {' or '.join(SUFFIXES)}, got {file.suffix or 'no suffix'!r}")
+        raise ValueError(
+            f"{file} must be a table ending in {' or '.join(SUFFIXES)}, got {file.suffix or 'no suffix'!r}"
+        )
     if not file.exists():
         raise FileNotFoundError(f"there is no table at {file}")
     if file.is_dir():

@@ -113,7 +113,7 @@ class EmpiricalRisk:
 
 @dataclass(frozen=True)
 class _Part:
-    """The code of a risk without its data: equal for equal model, loss and gradient, so compiled programs are shared."""
+    """The code of a risk without its data: equal parts share their compiled programs."""
 
     model: Callable[[Params, Any], Any]
     loss: Callable[[Any, Any], Any]

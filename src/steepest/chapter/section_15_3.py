@@ -35,8 +35,7 @@ def numbers(run: sd.Descent) -> dict[str, object]:
 
 def figure(bowl: sd.Descent, valley: sd.Descent) -> Figure:
     """Both paths on their contours."""
-    whole = Figure(figsize=(16, 7.5), layout="constrained")
-    left, right = whole.subplots(1, 2)
+    whole, (left, right) = sd.figures.sheet()
     sd.figures.contour(bowl, ax=left)
     sd.figures.contour(valley, ax=right)
     return whole

@@ -26,8 +26,7 @@ def programs() -> list[Program]:
 def figure(sweep: sd.Descent) -> Figure:
     """The four paths, and their losses."""
     labels = [rf"$\eta$ = {rate}: {words}" for rate, words in zip(RATES, WORDS, strict=True)]
-    whole = Figure(figsize=(16, 7), layout="constrained")
-    left, right = whole.subplots(1, 2)
+    whole, (left, right) = sd.figures.sheet()
     sd.figures.contour(sweep, ax=left, labels=labels, window=((-6, 6), (-4, 4)), title="Paths of four learning rates")
     sd.figures.loss_curves(sweep, ax=right, labels=labels, title="Loss over steps", limits=(1e-8, 1e6))
     return whole

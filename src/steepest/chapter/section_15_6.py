@@ -71,16 +71,11 @@ def loss_of_one(loss: Callable[[Any, Any], Any], w: Any) -> Any:
 def figure() -> Figure:
     """How steep both losses are over the logit, and descent on one confidently wrong prediction."""
     pairs = (("squared error", sd.losses.sigmoid_squared_error), ("cross-entropy", sd.losses.binary_cross_entropy))
-    runs = [
-        sd.descend(
-            sd.Objective(partial(loss_of_one, loss), start=[WRONG], name=name), optax.sgd, learning_rate=1.0, steps=200, stop=FREE
-        )
-        for name, loss in pairs
-    ]  # fmt: skip
+    examples = [sd.Objective(partial(loss_of_one, loss), start=[WRONG], name=name) for name, loss in pairs]
+    runs = [sd.descend(example, optax.sgd, learning_rate=1.0, steps=200, stop=FREE) for example in examples]
     logits = np.linspace(-10, 10, 401)
     with style():
-        whole = Figure(figsize=(15, 6), layout="constrained")
-        left, right = whole.subplots(1, 2)
+        whole, (left, right) = sd.figures.sheet(size=(15, 6))
         for (name, loss), run, shade in zip(pairs, runs, ("#D55E00", "#0072B2"), strict=True):
             left.plot(
                 logits, np.abs(gradient(loss, logits, np.ones_like(logits))), color=shade, label=f"sigmoid and {name}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import optax
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import steepest as sd
@@ -35,8 +34,7 @@ def linear_regression() -> Program:
     design = np.column_stack([data.x, np.ones(len(data.x))])
     exact = np.linalg.lstsq(design, data.y, rcond=None)[0]
     labels = [r"full batch, $\eta$ = 0.1", r"single rows, $\eta$ = 0.01", r"batches of 32, $\eta$ = 0.05"]
-    whole = Figure(figsize=(15, 6.5), layout="constrained")
-    left, right = whole.subplots(1, 2)
+    whole, (left, right) = sd.figures.sheet()
     several = list(runs.values())
     sd.figures.loss_curves(several, labels=labels, ax=left, title="Loss after each epoch")
     sd.figures.linear_fits(several, data.x, data.y, truth=lambda x: 3 * x + 2, labels=labels, ax=right)
@@ -55,9 +53,9 @@ def rippled_surface() -> Program:
     runs = sd.descend(sd.landscapes.rippled_bowl, optax.sgd, learning_rate=rates, steps=100, stop=stop)
     numbers = {str(rate): end(runs.sel(learning_rate=rate)) for rate in rates}
     labels = [rf"$\eta$ = {rate}: {words}" for rate, words in zip(rates, ("slow", "good", "bold"), strict=True)]
-    whole = Figure(figsize=(16, 7.5), layout="constrained")
-    sd.figures.surface(runs, labels=labels, ax=whole.add_subplot(1, 2, 1, projection="3d"), title="The surface")
-    sd.figures.contour(runs, labels=labels, ax=whole.add_subplot(1, 2, 2), title="From above")
+    whole, (left, right) = sd.figures.sheet(projections=("3d", None))
+    sd.figures.surface(runs, labels=labels, ax=left, title="The surface")
+    sd.figures.contour(runs, labels=labels, ax=right, title="From above")
     return Program("15.7 surface", {"gd_3d_surface.png": whole}, numbers)
 
 
@@ -68,7 +66,7 @@ def end(run: sd.Descent) -> dict[str, object]:
 
 def noisy_trajectories() -> Program:
     """The exact gradient, much noise and some noise, on the bowl: ``gd_sgd_minibatch_comparison.png``."""
-    noise = np.random.RandomState(42).randn(60, 2)  # noqa: NPY002 (the published numbers come from this generator)
+    noise = np.random.RandomState(42).randn(60, 2)
 
     def noisy(learning_rate: float, standard_deviation: float) -> optax.GradientTransformation:
         return optax.chain(sd.add_noise_sequence(standard_deviation * noise), optax.sgd(learning_rate))
@@ -97,8 +95,7 @@ def sweep() -> Program:
             "steps": run.steps.item(),
             "loss": run.final_loss.item(),
         }
-    whole = Figure(figsize=(16, 7), layout="constrained")
-    left, right = whole.subplots(1, 2)
+    whole, (left, right) = sd.figures.sheet()
     sd.figures.loss_curves(runs, ax=left, title="Loss of five learning rates")
     sd.figures.verdict_bars(runs, ax=right, title="Steps until the loss is below 0.0001")
     return Program("15.7 sweep", {"learning_rate_sweep.png": whole}, numbers)

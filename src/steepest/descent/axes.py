@@ -141,8 +141,8 @@ def _method(value: Any) -> Callable[..., Any]:
         return Ready(value)
     if not callable(value):
         raise TypeError(
-            f"method must be an optax constructor such as optax.sgd, an optax.GradientTransformation or a dict of these, "
-            f"got {value!r}"
+            "method must be an optax constructor such as optax.sgd, an optax.GradientTransformation "
+            f"or a dict of these, got {value!r}"
         )
     return value  # type: ignore[no-any-return]
 
@@ -154,6 +154,7 @@ class Ready:
     transformation: optax.GradientTransformation
 
     def __call__(self) -> optax.GradientTransformation:
+        """The transformation."""
         return self.transformation
 
 

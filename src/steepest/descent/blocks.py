@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from steepest.descent.control import Control
 from steepest.descent.job import Job
 from steepest.descent.outcome import Block, Outcome, collected, joined, kept
-from steepest.descent.program import Program, Run, Setting, advance, begin
+from steepest.descent.program import advance, begin
+from steepest.descent.state import Program, Run, Setting
 from steepest.descent.stops import RUNNING
 from steepest.precision import double_precision
 
@@ -185,7 +186,8 @@ def _first_chunk(job: Job, runs: int) -> int:
 
 def _plan(job: Job, program: Program, order: NDArray[Any], first: int, until: int) -> NDArray[np.int32]:
     """Rows of the steps first … until - 1, filled up to the shape that was compiled."""
-    assert job.plan is not None and job.rows is not None
+    assert job.plan is not None
+    assert job.rows is not None
     room = program.plan_steps
     plans = []
     for seed in job.seeds[order]:

@@ -87,8 +87,8 @@ def descend(
     Example:
         >>> import numpy as np, optax, steepest as sd
         >>> rates = np.array([0.05, 0.099, 0.101, 0.2])
-        >>> sweep = sd.descend(sd.landscapes.steep_bowl, optax.sgd, learning_rate=rates, momentum=[0.0, 0.5], steps=2000)
-        >>> sweep.verdict.sel(momentum=0.0).values.tolist()
+        >>> sweep = sd.descend(sd.landscapes.steep_bowl, optax.sgd, learning_rate=rates, momentum=[0, 0.5], steps=2000)
+        >>> sweep.verdict.sel(momentum=0).values.tolist()
         ['converged', 'converged', 'diverged', 'diverged']
         >>> sweep.loss.dims
         ('learning_rate', 'momentum', 'step')
@@ -124,7 +124,7 @@ def _recorded(record: Mapping[str, Any] | None) -> dict[str, Any]:
     for name, function in (record or {}).items():
         if not isinstance(name, str) or name in taken or name.startswith("final_"):
             raise ValueError(
-                f"record: {name!r} is not a name for something recorded; choose one other than {', '.join(sorted(taken))}"
+                f"record: {name!r} is not a name for something recorded; choose another than {', '.join(sorted(taken))}"
             )
         if not callable(function):
             raise TypeError(f"record[{name!r}] must be a function of the parameters, got {type(function).__name__}")

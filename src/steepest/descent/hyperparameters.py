@@ -132,9 +132,8 @@ def check_values(method: Callable[..., Any], values: Mapping[str, Any], shapes: 
     error = _error(method, values, (), shapes, seed)
     if error is not None:
         given = ", ".join(f"{name}={value!r}" for name, value in values.items())
-        raise ValueError(
-            f"{getattr(method, '__name__', 'the method')}({given}) is not a method that works: {str(error).splitlines()[0]}"
-        ) from error
+        name = getattr(method, "__name__", "the method")
+        raise ValueError(f"{name}({given}) is not a method that works: {str(error).splitlines()[0]}") from error
 
 
 def _error(
@@ -154,7 +153,7 @@ def _error(
 
     try:
         jax.eval_shape(once, {name: abstract((), np.dtype("float64")) for name in names}, params)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever a method of the caller's raises)
         return error
     return None
 

@@ -14,8 +14,8 @@ from steepest.batches import Plan
 from steepest.descent.axes import Axis
 from steepest.descent.grid import Grid
 from steepest.descent.hyperparameters import seed_parameter
-from steepest.descent.program import Program
 from steepest.descent.starts import Starts, check_loss, resolve_start
+from steepest.descent.state import Program
 from steepest.descent.stops import Limits, Stop
 from steepest.objectives import Oracle, Params, as_partial, is_descendable
 
@@ -37,6 +37,7 @@ class Clock:
 
     @property
     def record(self) -> str:
+        """Name of the dimension of records."""
         return "step" if self.epochs is None else "epoch"
 
     def resolved(self, plan: Plan | None, rows: int | None) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from steepest.descent.program import Program, Run
+from steepest.descent.state import Program, Run
 from steepest.descent.stops import CODE, RUNNING, Reason
 from steepest.objectives import Params
 

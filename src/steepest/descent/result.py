@@ -247,17 +247,20 @@ class Descent:
         if verdicts.size > 20:
             names, counts = np.unique(verdicts.values, return_counts=True)
             return f"{verdicts.size} runs: " + ", ".join(f"{n} {name}" for name, n in zip(names, counts, strict=True))
-        lines = []
-        for index in np.ndindex(verdicts.shape):
-            one = self.dataset.isel(dict(zip(self.axes, index, strict=True)))
-            where = ", ".join(f"{name} {one[name].item():.6g}" if np.issubdtype(one[name].dtype, np.number) else f"{name} {one[name].item()}" for name in self.axes)  # fmt: skip
-            lines.append(
-                (f"{where}: " if where else "")
-                + f"{one.verdict.item()} at step {one.steps.item()}: {one.reason.item()} "
-                + f"(loss {one.final_loss.item():.6g}, gradient norm {one.final_gradient_norm.item():.6g})"
-            )
-        return "\n".join(lines)
+        return "\n".join(self._sentence(index) for index in np.ndindex(verdicts.shape))
+
+    def _sentence(self, index: tuple[int, ...]) -> str:
+        one = self.dataset.isel(dict(zip(self.axes, index, strict=True)))
+        place = [one[name].item() for name in self.axes]
+        words = [f"{value:.6g}" if isinstance(value, int | float) else str(value) for value in place]
+        where = ", ".join(f"{name} {word}" for name, word in zip(self.axes, words, strict=True))
+        return (
+            (f"{where}: " if where else "")
+            + f"{one.verdict.item()} at step {one.steps.item()}: {one.reason.item()} "
+            + f"(loss {one.final_loss.item():.6g}, gradient norm {one.final_gradient_norm.item():.6g})"
+        )
 
     def __repr__(self) -> str:
         sizes = " × ".join(f"{name} {self.dataset.sizes[name]}" for name in self.axes)
-        return f"<Descent of {self.verdict.size} run{'s' if self.verdict.size > 1 else ''}{f' ({sizes})' if sizes else ''}>\n{self.explain()}"
+        count = f"{self.verdict.size} runs ({sizes})" if sizes else "1 run"
+        return f"<Descent of {count}>\n{self.explain()}"

@@ -84,13 +84,10 @@ def _check(objective: Descendable, point: Params, own: Params) -> None:
         )
     for given, expected in zip(jax.tree.leaves(point), jax.tree.leaves(own), strict=True):
         if np.shape(given) != np.shape(expected):
-            remedy = (
-                "; for another dimension descend objective.in_dimensions(n)"
-                if getattr(objective, "in_dimensions", None)
-                else ""
-            )
+            anywhere = getattr(objective, "in_dimensions", None)
+            remedy = "; for another dimension descend objective.in_dimensions(n)" if anywhere else ""
             raise ValueError(
-                f"start must have shape {np.shape(expected)} for {objective.name!r}, got shape {np.shape(given)}{remedy}"
+                f"start must have shape {np.shape(expected)} for {objective.name!r}, got {np.shape(given)}{remedy}"
             )
 
 
@@ -133,6 +130,6 @@ def _loss_error(structure: Any, shapes: tuple[Any, ...], batches: bool) -> str |
             jax.eval_shape(lambda at, point, some: at.batch(point, some), oracle, params, rows)
     except jax.errors.ConcretizationTypeError:
         return "it turns a traced value into a Python number or condition; use jax.numpy, e.g. jnp.where for an if"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever a loss of the caller's raises)
         return str(error).splitlines()[0]
     return None

@@ -95,7 +95,7 @@ class Stop:
     0.0001
     """
 
-    gradient_norm: float | None | str = "default"
+    gradient_norm: float | str | None = "default"
     target_loss: float | None = None
     loss_limit: float | None = None
     parameter_norm: float | None = None

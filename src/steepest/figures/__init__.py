@@ -4,7 +4,7 @@ from steepest.figures.animation import animate
 from steepest.figures.curves import learning_curves, loss_curves
 from steepest.figures.fits import linear_fits
 from steepest.figures.landscapes import contour, curve, panels, surface
-from steepest.figures.style import save
+from steepest.figures.style import save, sheet
 from steepest.figures.sweeps import sweep, verdict_bars, verdict_map
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "loss_curves",
     "panels",
     "save",
+    "sheet",
     "surface",
     "sweep",
     "verdict_bars",

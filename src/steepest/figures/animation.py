@@ -11,7 +11,8 @@ from matplotlib.artist import Artist
 
 from steepest.descent import Descent
 from steepest.errors import unknown_name
-from steepest.figures.landscapes import Window, _objective_and_paths, _window, contour
+from steepest.figures.drawing import Window, objective_and_paths, window_of
+from steepest.figures.landscapes import contour
 from steepest.figures.style import MOST_IN_LEGEND, canvas, colour, labels_of, legend, style
 
 
@@ -41,8 +42,8 @@ def animate(
         raise unknown_name("animation format", file.suffix, [".gif"])
     if frames < 2 or not seconds > 0:
         raise ValueError(f"frames must be at least 2 and seconds above 0, got {frames} and {seconds}")
-    objective, paths = _objective_and_paths(runs)
-    extent = _window(objective, paths, window)
+    objective, paths = objective_and_paths(runs)
+    extent = window_of(objective, paths, window)
     with style():
         figure, axes = canvas(None, (7.0, 6.2))
         contour(objective, window=extent, ax=axes)

@@ -52,7 +52,7 @@ def linear_fits(
         ends = np.array([feature.min(), feature.max()])
         for place, (run, own) in enumerate(zip(each, words, strict=True)):
             params = run.params
-            if not isinstance(params, dict) or np.size(params.get("weight")) != 1:
+            if not isinstance(params, dict) or np.size(params.get("weight", ())) != 1:
                 raise ValueError("linear_fits needs runs of models.linear on one feature, with a weight and a bias")
             line = ends * np.ravel(params["weight"]) + np.ravel(params["bias"])
             axes.plot(ends, line, color=colour(place, len(each)), linestyle=_DASHES[place % len(_DASHES)], label=own)

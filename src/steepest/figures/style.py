@@ -59,7 +59,8 @@ _STYLE: dict[str, Any] = {
 
 def style() -> AbstractContextManager[None]:
     """A context in which matplotlib draws in our look; the user's settings come back on leaving."""
-    return mpl.rc_context(_STYLE)
+    context: AbstractContextManager[None] = mpl.rc_context(_STYLE)  # type: ignore[arg-type]
+    return context
 
 
 def canvas(ax: Axes | None, size: tuple[float, float] = (8.0, 6.0), **options: Any) -> tuple[Figure, Axes]:
@@ -71,6 +72,25 @@ def canvas(ax: Axes | None, size: tuple[float, float] = (8.0, 6.0), **options: A
         return figure, ax
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.add_subplot(**options)
+
+
+def sheet(
+    projections: Sequence[str | None] = (None, None), size: tuple[float, float] = (16.0, 7.5)
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure in our look with axes side by side, to hand to the ``ax`` of other figures.
+
+    Args:
+        projections: of each of the axes: None for flat, ``"3d"`` for a surface.
+        size: width and height in inches.
+
+    >>> figure, (left, right) = sheet()
+    """
+    with style():
+        figure = Figure(figsize=size, layout="constrained")
+        count = len(projections)
+        return figure, [
+            figure.add_subplot(1, count, place + 1, projection=kind) for place, kind in enumerate(projections)
+        ]
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 150) -> Path:
@@ -122,7 +142,7 @@ def _split(descent: Descent) -> Iterator[Descent]:
         yield descent.isel(**dict(zip(descent.axes, index, strict=True))) if index else descent
 
 
-def labels_of(descent: Descent | Sequence[Descent], labels: Sequence[str] | None = None) -> list[str]:
+def labels_of(descent: Any, labels: Sequence[str] | None = None) -> list[str]:
     """A label for every run: those given, or the coordinates of the axes; a diverged run says so."""
     runs = each_run(descent)
     if labels is not None:
@@ -150,10 +170,10 @@ def run_name(run: Descent) -> str:
 
 
 def label(name: str, value: Any) -> str:
-    """``η = 0.1`` for a number on an axis of that name.
+    r"""``η = 0.1`` for a number on an axis of that name.
 
     >>> label("learning_rate", 0.1), label("method", "adam")
-    ('$\\\\eta$ = 0.1', 'adam')
+    ('$\\eta$ = 0.1', 'adam')
     """
     if isinstance(value, str):
         return value

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from steepest.descent import Descent, Verdict
 from steepest.figures.style import NAMES, VERDICT_COLOURS, VERDICT_MARKERS, canvas, is_logarithmic, label, legend, style
@@ -143,25 +146,7 @@ def sweep(
         shown = values[kept]
         if shown.size and shown.min() > 0 and shown.max() > 5 * shown.min():
             axes.set_yscale("log")
-        axes.plot(coordinate[kept], shown, "-", color="#999999", linewidth=1, zorder=1)
-        for kind, shade in VERDICT_COLOURS.items():
-            here = kept & (verdicts == kind)
-            if here.any():
-                axes.plot(
-                    coordinate[here],
-                    values[here],
-                    VERDICT_MARKERS[kind],
-                    color=shade,
-                    markersize=9,
-                    markeredgecolor="black",
-                    label=kind,
-                )
-        if not kept.all():
-            lost = Verdict.DIVERGED.value
-            axes.plot(
-                coordinate[~kept], np.ones((~kept).sum()), VERDICT_MARKERS[lost], color=VERDICT_COLOURS[lost], markersize=9,
-                markeredgecolor="black", label=lost, transform=axes.get_xaxis_transform(), clip_on=False,
-            )  # fmt: skip
+        _mark_runs(axes, coordinate, values, verdicts, kept)
         if chosen is not None:
             axes.axvline(chosen, color="black", linestyle="--", linewidth=1.2, label=f"chosen: {chosen:.3g}", zorder=0)
         axes.set(xlabel=NAMES.get(name, name), ylabel=label or value.replace("_", " "))
@@ -182,14 +167,46 @@ def _only_axis(descent: Descent, figure: str) -> str:
     return descent.axes[0]
 
 
-def _cells(values: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _cells(values: NDArray[Any]) -> NDArray[Any]:
     """Edges halfway between neighbours, by ratio where the values are spaced by ratios."""
     if not np.issubdtype(values.dtype, np.number):
         return np.arange(len(values) + 1) - 0.5
     logarithmic = is_logarithmic(values)
     at = np.log(values.astype(float)) if logarithmic else values.astype(float)
     if len(at) == 1:
-        return at[0] + np.array([-0.5, 0.5])
+        return np.asarray(at[0] + np.array([-0.5, 0.5]))
     middle = (at[1:] + at[:-1]) / 2
     edges = np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]])
-    return np.exp(edges) if logarithmic else edges
+    return np.asarray(np.exp(edges) if logarithmic else edges)
+
+
+def _mark_runs(
+    axes: Axes, coordinate: NDArray[Any], values: NDArray[Any], verdicts: NDArray[Any], kept: NDArray[np.bool_]
+) -> None:
+    """A mark a run by its verdict; those that are not kept, on the upper edge."""
+    axes.plot(coordinate[kept], values[kept], "-", color="#999999", linewidth=1, zorder=1)
+    for kind, shade in VERDICT_COLOURS.items():
+        here = kept & (verdicts == kind)
+        if here.any():
+            axes.plot(
+                coordinate[here],
+                values[here],
+                VERDICT_MARKERS[kind],
+                color=shade,
+                markersize=9,
+                markeredgecolor="black",
+                label=kind,
+            )
+    if not kept.all():
+        lost = Verdict.DIVERGED.value
+        axes.plot(
+            coordinate[~kept],
+            np.ones((~kept).sum()),
+            VERDICT_MARKERS[lost],
+            color=VERDICT_COLOURS[lost],
+            markersize=9,
+            markeredgecolor="black",
+            label=lost,
+            transform=axes.get_xaxis_transform(),
+            clip_on=False,
+        )

@@ -33,7 +33,8 @@ class NumericColumn:
     def encoded(self, column: pd.Series[Any]) -> NDArray[np.float64]:
         """Shape (rows, 1)."""
         values = as_numbers(column)
-        return ((np.where(np.isnan(values), self.fill, values) - self.mean) / self.scale)[:, None]
+        standardised = (np.where(np.isnan(values), self.fill, values) - self.mean) / self.scale
+        return np.asarray(standardised)[:, None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class CategoricalColumn:
     def encoded(self, column: pd.Series[Any]) -> NDArray[np.float64]:
         """Shape (rows, categories)."""
         values = as_categories(column)
-        return (values[:, None] == np.asarray(self.categories, object)[None, :]).astype(float)
+        return np.asarray(values[:, None] == np.asarray(self.categories, object)[None, :], float)
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,8 @@ def learn_columns(table: pd.DataFrame, training: NDArray[np.intp]) -> Columns:
             encoder = OneHotEncoder(handle_unknown="ignore").fit(as_categories(rows)[:, None])
             used.append(CategoricalColumn(str(name), tuple(str(value) for value in encoder.categories_[0])))
     if not used:
-        raise ValueError(
-            f"no column is left to learn from: {'; '.join(f'{name} {why}' for name, why in dropped.items()) or 'the table has only its target'}"
-        )
+        reasons = "; ".join(f"{name} {why}" for name, why in dropped.items())
+        raise ValueError(f"no column is left to learn from: {reasons or 'the table has only its target'}")
     return Columns(tuple(used), dropped)
 
 

@@ -12,25 +12,25 @@ import numpy as np
 import optax
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from steepest import losses
 from steepest.datasets import read_table
 from steepest.descent import Descent, Stop, Verdict, descend
 from steepest.errors import unknown_name
+from steepest.fit.choice import chosen
 from steepest.fit.columns import Columns, learn_columns
 from steepest.fit.predictor import Architecture, Predictor
+from steepest.fit.rows import Rows, split
 from steepest.fit.scores import Scored, classification_scores, regression_scores
 from steepest.fit.task import Task, recognise
 from steepest.risk import EmpiricalRisk
 
 _FEWEST_ROWS = 10
 _RATES = {"affine": np.geomspace(1e-4, 100.0, 31), "mlp": np.geomspace(1e-4, 0.1, 13)}
-_TIE = 0.01
 _STOP = Stop(gradient_norm=1e-6)
-_SMOOTHED = 5
 _EPOCHS = {"affine": 1000, "mlp": 60}
 _MOMENTUM = 0.9
+_RECORDS = 200
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,6 @@ class Fit:
     rows: dict[str, int]
     source: str | None
     chosen_because: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    train: NDArray[np.intp]
-    validation: NDArray[np.intp]
-    test: NDArray[np.intp]
 
 
 def fit(
@@ -125,63 +118,59 @@ def fit(
         >>> fitted.scores["r2"].value > fitted.scores["r2"].baseline
         True
     """
-    source = None if isinstance(table, pd.DataFrame) else str(table)
-    data = table if isinstance(table, pd.DataFrame) else read_table(table)
-    for name, share in (("test_size", test_size), ("validation_size", validation_size)):
-        if not 0 < share < 1:
-            raise ValueError(f"{name} must lie between 0 and 1, got {share}")
-    if len(data) < _FEWEST_ROWS:
-        raise ValueError(
-            f"the table has {len(data)} rows; at least {_FEWEST_ROWS} are needed to train, choose and test"
-        )
-    task = recognise(data, target, model)
-    rows = _split(data[target], task, test_size, validation_size, seed)
-    task = recognise(data, target, model, rows.train)
-    columns = learn_columns(data.drop(columns=target), rows.train)
-    architecture = Architecture("mlp", tuple(hidden_layer_sizes)) if model == "mlp" else Architecture(_affine(task))
-    setup = _Setup(data, task, columns, architecture, l2)
-    name, constructor, fixed = _method(method, architecture)
-    size = batch_size if batch_size is not None or architecture.model != "mlp" else min(32, len(rows.train))
-    kind = "mlp" if architecture.model == "mlp" else "affine"
-    most = epochs if epochs is not None else _EPOCHS[kind]
-    rates = _RATES[kind] if learning_rate is None else learning_rate
+    data = _checked(table, test_size, validation_size)
+    rows = split(data[target], recognise(data, target, model), test_size, validation_size, seed)
+    setup = _setup(data, target, model, tuple(hidden_layer_sizes), rows, l2)
+    name, constructor, fixed = _method(method, setup.kind)
+    size = batch_size if batch_size is not None or setup.kind == "affine" else min(32, len(rows.train))
+    most = epochs if epochs is not None else _EPOCHS[setup.kind]
+    rates = _RATES[setup.kind] if learning_rate is None else learning_rate
+    settings = {"batch_size": size, "stop": _STOP, "seed": seed, "path": False, "progress": progress, **fixed}
     sweep = descend(
         setup.risk(rows.train),
         constructor,
         learning_rate=np.atleast_1d(np.asarray(rates, float)),
-        batch_size=size,
         epochs=most,
-        every=max(1, most // 200),
-        stop=_STOP,
+        every=max(1, most // _RECORDS),
         record={"validation_loss": setup.risk(rows.validation, with_l2=False)},
-        seed=seed,
-        path=False,
-        progress=progress,
-        **fixed,
+        **settings,
     )
-    rate, used, why = _chosen(sweep, architecture.model != "mlp")
-    used = used if architecture.model == "mlp" else most
+    rate, soonest, why = chosen(sweep, convex=setup.kind == "affine")
+    used = most if setup.kind == "affine" else soonest
     everything = np.concatenate([rows.train, rows.validation])
     risk = setup.risk(everything)
     training = descend(
-        risk, constructor, learning_rate=rate, batch_size=size, epochs=used, seed=seed, path=False, progress=progress, **fixed
+        risk, constructor, learning_rate=rate, epochs=used, every=max(1, used // _RECORDS), **settings
     )  # fmt: skip
     if training.verdict == Verdict.DIVERGED.value:
         raise ValueError(
-            f"training on all rows diverged at learning rate {rate:.3g}, which converged on fewer; give a smaller learning_rate"
+            f"training on all rows diverged at learning rate {rate:.3g}, which did not on fewer; "
+            "give a smaller learning_rate"
         )
-    predictor = Predictor(columns, task, architecture, jax.tree.map(np.asarray, training.params))
-    momentum = fixed.get("momentum")
+    predictor = Predictor(setup.columns, setup.task, setup.architecture, jax.tree.map(np.asarray, training.params))
     return Fit(
         predictor,
-        Recipe(name, rate, momentum, size, used, risk.l2, seed),
+        Recipe(name, rate, fixed.get("momentum"), size, used, risk.l2, seed),
         sweep,
         training,
         _scores(predictor, data, rows, everything, seed),
         {"train": len(rows.train), "validation": len(rows.validation), "test": len(rows.test)},
-        source,
+        None if isinstance(table, pd.DataFrame) else str(table),
         why,
     )
+
+
+def _checked(table: pd.DataFrame | str | Path, test_size: float, validation_size: float) -> pd.DataFrame:
+    """The table, large enough to be split as asked."""
+    for name, share in (("test_size", test_size), ("validation_size", validation_size)):
+        if not 0 < share < 1:
+            raise ValueError(f"{name} must lie between 0 and 1, got {share}")
+    data = table if isinstance(table, pd.DataFrame) else read_table(table)
+    if len(data) < _FEWEST_ROWS:
+        raise ValueError(
+            f"the table has {len(data)} rows; at least {_FEWEST_ROWS} are needed to train, choose and test"
+        )
+    return data
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,11 +183,16 @@ class _Setup:
     architecture: Architecture
     l2: float | None
 
+    @property
+    def kind(self) -> str:
+        """``"mlp"``, or ``"affine"`` for the two convex models."""
+        return "mlp" if self.architecture.model == "mlp" else "affine"
+
     def risk(self, rows: NDArray[np.intp], with_l2: bool = True) -> EmpiricalRisk:
         part = self.data.iloc[rows]
         strength = self.l2
         if strength is None:
-            strength = (1e-4 if self.architecture.model == "mlp" else 1.0) / len(rows)
+            strength = (1e-4 if self.kind == "mlp" else 1.0) / len(rows)
         return EmpiricalRisk(
             self.architecture.built(self.task),
             losses.softmax_cross_entropy if self.task.is_classification else losses.mean_squared_error,
@@ -211,37 +205,25 @@ class _Setup:
         )
 
     def _start(self) -> Any:
-        if self.architecture.model == "mlp":
+        if self.kind == "mlp":
             return None
         outputs = (len(self.task.classes),) if self.task.classes is not None else ()
         return {"weight": np.zeros((len(self.columns.feature_names), *outputs)), "bias": np.zeros(outputs)}
 
 
-def _affine(task: Task) -> str:
-    return "softmax" if task.is_classification else "linear"
+def _setup(
+    data: pd.DataFrame, target: str, model: str | None, hidden: tuple[int, ...], rows: Rows, l2: float | None
+) -> _Setup:
+    task = recognise(data, target, model, rows.train)
+    columns = learn_columns(data.drop(columns=target), rows.train)
+    affine = "softmax" if task.is_classification else "linear"
+    architecture = Architecture("mlp", hidden) if model == "mlp" else Architecture(affine)
+    return _Setup(data, task, columns, architecture, l2)
 
 
-def _split(column: pd.Series[Any], task: Task, test_size: float, validation_size: float, seed: int) -> _Rows:
-    """Row positions of each part; classes keep their shares where each has rows enough."""
-    everything = np.arange(len(column))
-    labels = task.encoded(column) if task.is_classification else None
-
-    def halves(rows: NDArray[np.intp], share: float) -> list[NDArray[np.intp]]:
-        stratify = None
-        if labels is not None:
-            counts = np.bincount(labels[rows])
-            smaller = int(np.floor(min(share, 1 - share) * len(rows)))
-            stratify = labels[rows] if counts[counts > 0].min() >= 2 and smaller >= len(counts) else None
-        return list(train_test_split(rows, test_size=share, random_state=seed, stratify=stratify))
-
-    rest, test = halves(everything, test_size)
-    train, validation = halves(rest, validation_size)
-    return _Rows(train, validation, test)
-
-
-def _method(name: str | None, architecture: Architecture) -> tuple[str, Any, dict[str, float]]:
+def _method(name: str | None, kind: str) -> tuple[str, Any, dict[str, Any]]:
     """Name, constructor and fixed hyper-parameters of the method."""
-    chosen = name or ("adam" if architecture.model == "mlp" else "sgd")
+    chosen = name or ("adam" if kind == "mlp" else "sgd")
     known = {
         other: constructor
         for other in dir(optax)
@@ -255,42 +237,8 @@ def _method(name: str | None, architecture: Architecture) -> tuple[str, Any, dic
     return chosen, known[chosen], {"momentum": _MOMENTUM} if chosen == "sgd" else {}
 
 
-def _chosen(sweep: Descent, convex: bool) -> tuple[float, int, str]:
-    """The learning rate and number of epochs with the least validation loss, and why.
-
-    A convex risk is trained to the end: its minimiser does not depend on the learning rate, only how soon it is
-    reached, so runs that converged go before those that did not. A network is stopped where its validation loss, averaged over a few records so that no lucky epoch of an
-    unstable run wins, was least.
-    """
-    diverged = sweep.verdict == Verdict.DIVERGED.value
-    if bool(diverged.all()):
-        smallest = float(sweep.dataset.learning_rate.min())
-        raise ValueError(
-            f"every learning rate diverged, the smallest was {smallest:.3g}; give smaller ones as learning_rate"
-        )
-    rates = sweep.dataset.learning_rate
-    if convex:
-        converged = sweep.verdict == Verdict.CONVERGED.value
-        final = sweep.dataset["final_validation_loss"].where(converged if bool(converged.any()) else ~diverged)
-        close = final <= final.min() + _TIE * abs(final.min())
-        place = int(sweep.steps.where(close).fillna(np.inf).argmin())
-        epochs = int(sweep.steps[place])
-        ended = "converged" if bool(converged.any()) else "none converged; it ended"
-        why = f"{ended} at validation loss {float(final[place]):.4g}, the least within {100 * _TIE:.0f} %, and soonest"
-    else:
-        curves = sweep.dataset["validation_loss"].where(~diverged)
-        smooth = curves.rolling(epoch=_SMOOTHED, center=True, min_periods=1).mean().fillna(np.inf)
-        best = smooth.argmin(dim=["learning_rate", "epoch"])
-        place = int(best["learning_rate"])
-        epochs = max(1, round(float(curves.epoch[best["epoch"]])))
-        why = f"least validation loss, {float(smooth.isel(best)):.4g}, around epoch {epochs}"  # type: ignore[arg-type]
-    if rates.size > 1 and place in (0, rates.size - 1):
-        why += "; it lies at the edge of those tried, so a wider sweep may find a better one"
-    return float(rates[place]), epochs, why
-
-
 def _scores(
-    predictor: Predictor, data: pd.DataFrame, rows: _Rows, training: NDArray[np.intp], seed: int
+    predictor: Predictor, data: pd.DataFrame, rows: Rows, training: NDArray[np.intp], seed: int
 ) -> dict[str, Scored]:
     test = data.iloc[rows.test]
     target = predictor.task.target

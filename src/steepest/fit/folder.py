@@ -106,11 +106,13 @@ def summary(fitted: Fit, command: str | None = None, figures: list[str] | None =
     recipe, task = fitted.recipe, fitted.predictor.task
     columns = fitted.predictor.columns
     verdicts, counts = np.unique(fitted.sweep.verdict.values, return_counts=True)
+    together = fitted.rows["train"] + fitted.rows["validation"]
+    trained = f"The model was trained on the {together} rows that are not tested on: {fitted.training.explain()}."
     lines = [
         f"# {task.target} from {fitted.source or 'a table'}",
         "",
         f"- Task: {task.why}.",
-        f"- Rows: {fitted.rows['train']} to train, {fitted.rows['validation']} to choose by, {fitted.rows['test']} to test.",
+        "- Rows: {train} to train, {validation} to choose by, {test} to test.".format(**fitted.rows),
         f"- Features: {len(columns.feature_names)} from {len(columns.columns)} columns.",
         *(f"- Column {name!r} is left out: it {why}." for name, why in columns.dropped.items()),
         f"- Model: {fitted.predictor.architecture.model}{_hidden(fitted)}, L2 term {recipe.l2:.3g}.",
@@ -132,8 +134,7 @@ def summary(fitted: Fit, command: str | None = None, figures: list[str] | None =
             for name, score in fitted.scores.items()
         ),
         "",
-        f"The model was trained on the {fitted.rows['train'] + fitted.rows['validation']} rows that are not tested on; "
-        + f"it ended: {fitted.training.explain()}.",
+        trained,
         "The baseline predicts "
         + ("the training shares of the classes" if task.is_classification else "the training mean")
         + ".",

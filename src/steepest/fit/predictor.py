@@ -81,7 +81,8 @@ class Predictor:
     def save(self, folder: Path) -> None:
         """Write ``model.npz`` and ``model.json`` into a folder."""
         leaves = jax.tree.leaves(self.params)
-        np.savez(folder / "model.npz", **{f"leaf_{place}": np.asarray(leaf) for place, leaf in enumerate(leaves)})
+        arrays: dict[str, Any] = {f"leaf_{place}": np.asarray(leaf) for place, leaf in enumerate(leaves)}
+        np.savez(folder / "model.npz", **arrays)
         classes = None if self.task.classes is None else list(self.task.classes)
         described = {
             "format": _FORMAT,
@@ -131,7 +132,7 @@ def _like(predictor: Predictor, leaves: int) -> Any:
         structure: Any = {"weight": 0, "bias": 0}
     else:
         structure = [{"weight": 0, "bias": 0} for _ in range(len(predictor.architecture.hidden_layer_sizes) + 1)]
-    found = jax.tree.structure(structure)
-    if found.num_leaves != leaves:
-        raise ValueError(f"{leaves} arrays where the architecture has {found.num_leaves}")
-    return found
+    expected = len(jax.tree.leaves(structure))
+    if expected != leaves:
+        raise ValueError(f"{leaves} arrays where the architecture has {expected}")
+    return jax.tree.structure(structure)

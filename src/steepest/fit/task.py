@@ -41,15 +41,16 @@ class Task:
     def encoded(self, column: pd.Series[Any]) -> NDArray[Any]:
         """Class numbers (rows,), int; or standardised numbers (rows,), float."""
         if self.classes is None:
-            return (as_numbers(column) - self.mean) / self.scale
+            return np.asarray((as_numbers(column) - self.mean) / self.scale)
         number = {value: place for place, value in enumerate(self.classes)}
         return np.asarray([number[_plain(value)] for value in column], np.int64)
 
     def decoded(self, predictions: NDArray[Any]) -> NDArray[Any]:
         """Classes or numbers in the target's own units, from logits (rows, classes) or predictions (rows,)."""
         if self.classes is None:
-            return predictions * self.scale + self.mean
-        return np.asarray(self.classes)[np.argmax(predictions, axis=1)]
+            return np.asarray(predictions * self.scale + self.mean)
+        decoded: NDArray[Any] = np.asarray(self.classes)[np.argmax(predictions, axis=1)]
+        return decoded
 
 
 def recognise(
@@ -79,7 +80,7 @@ def recognise(
             f"target {target!r} is missing in {len(missing)} rows ({rows}); drop those rows or fill them in"
         )
     if column.nunique() == 1:
-        raise ValueError(f"target {target!r} is {column.iloc[0]!r} in every row; there is nothing to learn")
+        raise ValueError(f"target {target!r} is {_plain(column.iloc[0])!r} in every row; there is nothing to learn")
     classes, why = _recognised(column, model)
     if classes is not None:
         return Task(target, classes, 0.0, 1.0, why)

@@ -1,0 +1,267 @@
+"""The command line: ``steepest descend``, ``fit``, ``chapter``, ``landscapes`` and ``datasets``.
+
+Nothing heavy is imported before a command needs it, so that ``steepest --help`` answers at once. Every mistake of the
+caller ends as one line on the standard error and exit code 2; a result that fails, such as a number of the chapter
+that differs, as exit code 1; Ctrl-C as 130.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from steepest.grammar import parse_assignments, parse_points, parse_setting, parse_value, parse_widths
+from steepest.options import (
+    DEFAULT_STEPS,
+    GRAMMAR,
+    BatchSize,
+    Epochs,
+    Every,
+    Figures,
+    GradientNorm,
+    LearningRate,
+    LossLimit,
+    Method,
+    Out,
+    Overwrite,
+    ParameterNorm,
+    Precision,
+    Seed,
+    Settings,
+    Starts,
+    Steps,
+    TargetLoss,
+    option,
+)
+from steepest.outputs import check_destination, check_writable, draw_descent, write_descent
+from steepest.references import blaming, find_methods, find_objective
+from steepest.sentences import INTERRUPTED, InSentences, say
+
+if TYPE_CHECKING:
+    from steepest.descent import Descent
+
+_DONE, _FAILED = 0, 1
+
+app = typer.Typer(
+    name="steepest",
+    cls=InSentences,
+    help="A laboratory for gradient descent: which learning rate works, why, and what happens when you use it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Entry point of the command ``steepest``."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without UTF-8 shows a question mark where a table has a line, rather than nothing at all.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    app(prog_name="steepest")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"steepest {version('steepest')}")
+        raise typer.Exit(_DONE)
+
+
+@app.callback()
+def _steepest(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command(epilog=GRAMMAR)
+def descend(
+    objective: Annotated[
+        str, typer.Argument(metavar="OBJECTIVE", help="A landscape, landscape:dimensions, or file.py:name.")
+    ],
+    method: Method = "sgd",
+    learning_rate: LearningRate = None,
+    settings: Settings = None,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    start: Starts = None,
+    seed: Seed = "0",
+    every: Every = None,
+    gradient_norm: GradientNorm = None,
+    target_loss: TargetLoss = None,
+    loss_limit: LossLimit = None,
+    parameter_norm: ParameterNorm = None,
+    dtype: Precision = "float64",
+    figures: Figures = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Descend a landscape or your own loss, for one setting or a grid."""
+    limits: dict[str, Any] = {"target_loss": target_loss, "loss_limit": loss_limit, "parameter_norm": parameter_norm}
+    if gradient_norm is not None:
+        limits["gradient_norm"] = parse_setting(gradient_norm, "--gradient-norm")
+    arguments: dict[str, Any] = {
+        "steps": DEFAULT_STEPS if steps is None and epochs is None else steps,
+        "epochs": epochs,
+        "batch_size": None if batch_size is None else parse_value(batch_size, "--batch-size"),
+        "start": parse_points(start or [], "--start"),
+        "seed": parse_value(seed, "--seed", words=False),
+        "every": every,
+        "dtype": dtype,
+    }
+    hyperparameters = _hyperparameters(learning_rate, settings or [])
+    if out is not None:
+        check_destination(out, overwrite)
+    if figures is not None:
+        check_writable(figures)
+    with blaming(objective), blaming(method):
+        from steepest import descent as library
+
+        descended, methods = find_objective(objective), find_methods(method)
+        result = library.descend(descended, methods, stop=library.Stop(**limits), **arguments, **hyperparameters)
+    _tell(result, f"{objective}, {method}", figures, out, overwrite)
+
+
+def _tell(result: Descent, subject: str, figures: Path | None, out: Path | None, overwrite: bool) -> None:
+    """Show, write and draw what a descent came to, also where Ctrl-C ended it."""
+    from steepest.descent import Verdict
+    from steepest.terminal import console
+    from steepest.verdict_tables import show_descent
+
+    show_descent(result, subject, console())
+    if out is not None:
+        write_descent(result, out, overwrite)
+        typer.echo(f"written: {out}")
+    if figures is not None:
+        drawn = draw_descent(result, figures)
+        typer.echo("drawn: " + (", ".join(map(str, drawn)) or "nothing; no figure shows many runs on several axes"))
+    if Verdict.INTERRUPTED in result.verdict.values:
+        say("interrupted: the runs under way were stopped where they stood")
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command(epilog=GRAMMAR)
+def fit(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A .csv or .parquet file.")],
+    target: Annotated[str, option("COLUMN", "The column to predict.")],
+    model: Annotated[str | None, option("NAME", "linear, softmax or mlp; by the target unless stated.")] = None,
+    method: Annotated[str | None, option("NAME", "Method of optax; sgd with momentum, or adam for mlp.")] = None,
+    learning_rate: Annotated[str | None, option("V", "Learning rates to try.")] = None,
+    epochs: Annotated[int | None, option("N", "Most passes over the training rows.")] = None,
+    batch_size: Annotated[int | None, option("N", "Rows of each step; all of them, or 32 for mlp.")] = None,
+    hidden: Annotated[str | None, option("N,N,...", "Widths of the hidden layers of mlp (64).")] = None,
+    test_size: Annotated[float | None, option("X", "Share of the rows held out for the scores (0.2).")] = None,
+    seed: Annotated[int | None, option("N", "Seed of splits, start and data order (0).")] = None,
+    out: Annotated[Path | None, option("DIR", "Folder for the model, its evidence and a summary.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a model on a table: choose the learning rate, test, report."""
+    given = {
+        "model": model,
+        "method": method,
+        "learning_rate": None if learning_rate is None else parse_value(learning_rate, "--learning-rate", words=False),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "hidden_layer_sizes": None if hidden is None else parse_widths(hidden, "--hidden"),
+        "test_size": test_size,
+        "seed": seed,
+    }
+    from steepest import fit as library
+    from steepest.descent import Verdict
+    from steepest.terminal import console, show_fit
+
+    if out is not None:
+        library.check_folder(out, overwrite)
+    arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    fitted = library.fit(table, target, **arguments)
+    show_fit(fitted, console())
+    if Verdict.INTERRUPTED in {*fitted.sweep.verdict.values.flat, *fitted.training.verdict.values.flat}:
+        say("interrupted: the scores are those of unfinished runs, and nothing was written")
+        raise typer.Exit(INTERRUPTED)
+    if out is None:
+        typer.echo("nothing was written; give --out DIR to keep the model and its evidence")
+    else:
+        library.write_fit(fitted, out, overwrite=overwrite, command=shlex.join(["steepest", *sys.argv[1:]]))
+        typer.echo(f"written: {out}, read {out / 'summary.md'} first")
+
+
+@app.command()
+def chapter(
+    out: Annotated[Path, option("DIR", "Folder for the figures and numbers.json.")],
+    sections: Annotated[
+        list[str] | None, typer.Argument(metavar="[SECTION]...", help="E.g. 15.3; all without.")
+    ] = None,
+) -> None:
+    """Run the chapter's programs and compare their numbers."""
+    check_writable(out)
+    from steepest import chapter as book
+    from steepest.terminal import console, show_report
+
+    report = book.run(sections or None, out)
+    show_report(report, console())
+    typer.echo(f"written: {out}")
+    if not report.agrees:
+        raise typer.Exit(_FAILED)
+
+
+@app.command()
+def landscapes() -> None:
+    """List the test functions that can be descended by name."""
+    from steepest.landscapes import CATALOGUE
+    from steepest.terminal import console, show_landscapes
+
+    show_landscapes(CATALOGUE, console())
+
+
+@app.command()
+def datasets(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The table to write; all are listed without.")
+    ] = None,
+    out: Annotated[Path | None, option("FILE", "Where to write it: a .csv or .parquet table.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """List the tables that come with scikit-learn, or write one."""
+    from steepest import datasets as library
+
+    if name is None:
+        from steepest.terminal import console, show_tables
+
+        show_tables({known: library.bundled(known) for known in library.BUNDLED}, console())
+        return
+    if out is None:
+        raise ValueError(f"--out is missing: say where to write {name}, e.g. --out {name}.csv")
+    check_destination(out, overwrite, library.SUFFIXES)
+    library.write_table(library.bundled(name), out)
+    typer.echo(f"written: {out}")
+
+
+def _hyperparameters(learning_rate: str | None, settings: list[str]) -> dict[str, Any]:
+    """What ``--learning-rate`` and ``--set`` say, by name."""
+    given = parse_assignments(settings, "--set")
+    if learning_rate is not None:
+        if "learning_rate" in given:
+            raise ValueError("--learning-rate and --set learning_rate=... say the same; give one of the two")
+        given = {"learning_rate": parse_value(learning_rate, "--learning-rate", words=False)} | given
+    if settings:
+        from steepest.descent import descend as library_descend
+
+        # A name that descend() itself takes would reach it in place of the method.
+        taken = given.keys() & inspect.signature(library_descend).parameters.keys()
+        for name in sorted(taken):
+            option = f"--{name.replace('_', '-')}" if name in inspect.signature(descend).parameters else "Python"
+            raise ValueError(f"--set {name}: {name} is not a hyper-parameter of a method; use {option}")
+    return given

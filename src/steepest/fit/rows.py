@@ -1,0 +1,40 @@
+"""Which rows train, which choose, and which test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from steepest.fit.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Row positions of each part of a table."""
+
+    train: NDArray[np.intp]
+    validation: NDArray[np.intp]
+    test: NDArray[np.intp]
+
+
+def split(column: pd.Series[Any], task: Task, test_size: float, validation_size: float, seed: int) -> Rows:
+    """Row positions of each part; classes keep their shares where each has rows enough."""
+    everything = np.arange(len(column))
+    labels = task.encoded(column) if task.is_classification else None
+
+    def halves(rows: NDArray[np.intp], share: float) -> list[NDArray[np.intp]]:
+        stratify = None
+        if labels is not None:
+            counts = np.bincount(labels[rows])
+            smaller = int(np.floor(min(share, 1 - share) * len(rows)))
+            stratify = labels[rows] if counts[counts > 0].min() >= 2 and smaller >= len(counts) else None
+        return list(train_test_split(rows, test_size=share, random_state=seed, stratify=stratify))
+
+    rest, test = halves(everything, test_size)
+    train, validation = halves(rest, validation_size)
+    return Rows(train, validation, test)

@@ -1,0 +1,24 @@
+"""One set of conditions for every test: no windows, no silent broadcasting, the same random examples each time."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["MPLBACKEND"] = "Agg"  # before Matplotlib is imported; commands that tests start inherit it
+
+import jax
+from hypothesis import HealthCheck, settings
+
+# An error in all but sums, by the warning filters of pyproject.toml. Not by a fixture: descend() traces in threads of
+# its own, which a context manager of this thread does not reach.
+jax.config.update("jax_numpy_rank_promotion", "warn")  # type: ignore[no-untyped-call]
+
+settings.register_profile(
+    "steepest",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    # Compiling for the first example takes longer than generating all the others.
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steepest")

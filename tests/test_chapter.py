@@ -1,0 +1,82 @@
+"""Every number of the chapter agrees, and a number that does not is reported."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from steepest import chapter
+from steepest.chapter import report
+
+FIGURES = {
+    "gradient_descent_2d.png",
+    "learning_rate_effect.png",
+    "loss_gradients.png",
+    "gd_comparison.png",
+    "gd_3d_surface.png",
+    "gd_sgd_minibatch_comparison.png",
+    "learning_rate_sweep.png",
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chapter")
+    return chapter.run(out=folder), folder
+
+
+def test_every_number_of_the_book_agrees(ran):
+    rows = ran[0].rows
+    assert [row.number for row in rows if not row.agrees] == []
+    assert ran[0].agrees
+
+
+def test_every_number_of_the_book_is_compared(ran):
+    # chapter-15.json: every leaf but the note on the random generator.
+    expected = sum(
+        1 for program in chapter.book_numbers().values() for name, _ in report._leaves(program) if name != "note"
+    )
+    compared = [row for row in ran[0].rows if row.section in chapter.book_numbers()]
+    assert len(compared) == expected
+    assert [len(row.ours) for row in compared if row.number.endswith("losses")] == [100, 100, 100]
+
+
+def test_figures_and_numbers_are_written(ran):
+    _, folder = ran
+    assert {path.name for path in folder.iterdir()} == FIGURES | {"numbers.json"}
+    written = json.loads((folder / "numbers.json").read_text())
+    assert written["agrees"] is True
+    assert len(written["rows"]) == len(ran[0].rows)
+    for name in FIGURES:
+        assert (folder / name).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("book", "ours", "agrees"),
+    [
+        (1.0, 1.0 + 5e-11, True),
+        (1.0, 1.0 + 2e-10, False),
+        (2.8e-35, 2.8e-35 * (1 + 1e-9), False),
+        (0.0, 1e-11, True),
+        ([1.0, 2.0], [1.0], False),
+        ("diverged", "not converged", False),
+        (1.0, None, False),
+        (1.0, float("nan"), False),
+    ],
+)
+def test_the_comparison_compares(book, ours, agrees):
+    program = chapter.Program("x", {}, {} if ours is None else {"number": ours})
+    assert chapter.compare(program, {"number": book})[0].agrees is agrees
+
+
+def test_one_section_alone_and_an_unknown_one():
+    assert {row.section for row in chapter.run(["15.5"]).rows} == {"15.5 learning rate effect"}
+    with pytest.raises(ValueError, match=r"unknown section '15.4'.*15\.3, 15\.5, 15\.6, 15\.7"):
+        chapter.run(["15.4"])
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="cannot be written"):
+        chapter.run(["15.3"], tmp_path / "file")

@@ -1,0 +1,201 @@
+"""The main job: what it recognises, that it scores as well as scikit-learn, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from steepest import datasets
+from steepest.fit import fit, load_model, write_fit
+from steepest.fit.columns import Columns, learn_columns
+from steepest.fit.rows import split
+from steepest.fit.task import recognise
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "peer"),
+    [
+        ("diabetes", None, Ridge()),
+        ("breast_cancer", None, LogisticRegression(max_iter=2000)),
+        ("digits", "mlp", MLPClassifier((64,), max_iter=400, random_state=0)),
+        ("wine", None, LogisticRegression(max_iter=2000)),
+    ],
+)
+def test_scores_are_within_two_per_cent_of_scikit_learn_on_the_same_rows(name, model, peer):
+    table = datasets.bundled(name)
+    fitted = fit(table, "target", model=model)
+    rows = split(table["target"], fitted.predictor.task, 0.2, 0.2, 0)
+    training = np.concatenate([rows.train, rows.validation])
+    x, y = table.drop(columns="target").to_numpy(float), table["target"].to_numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = make_pipeline(StandardScaler(), peer).fit(x[training], y[training]).score(x[rows.test], y[rows.test])
+    ours = next(iter(fitted.scores.values()))
+    assert ours.value >= theirs - 0.02 * abs(theirs)
+    assert ours.value > ours.baseline
+    assert 0 <= ours.standard_error < 0.2
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    generator = np.random.default_rng(0)
+    size = generator.normal(size=200)
+    town = generator.choice(["Aachen", "Bonn", "Cologne"], size=200)
+    price = 3 * size + np.where(town == "Bonn", 5.0, 0.0) + 0.1 * generator.normal(size=200)
+    table = pd.DataFrame(
+        {"size": size, "town": town, "flat": 7, "id": [f"no. {i}" for i in range(200)], "price": price}
+    )
+    table.loc[::17, "size"] = np.nan
+    table.loc[::23, "town"] = None
+    return table
+
+
+def test_columns_are_encoded_as_scikit_learn_encodes_them(mixed):
+    table = mixed.drop(columns=["price", "flat", "id"])
+    training = np.arange(0, 200, 2)
+    columns = learn_columns(table, training)
+    filled = table.assign(town=table["town"].astype(object).where(table["town"].notna(), "(missing)"))
+    reference = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), ["size"]),
+            ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["town"]),
+        ]
+    ).fit(filled.iloc[training])
+    np.testing.assert_allclose(columns.encoded(table), reference.transform(filled), rtol=1e-12, atol=1e-12)
+    unseen = pd.DataFrame({"size": [np.nan], "town": ["Paris"]})
+    assert columns.encoded(unseen)[0, 1:].tolist() == [0.0] * (len(columns.feature_names) - 1)
+
+
+def test_columns_survive_json(mixed):
+    columns = learn_columns(mixed.drop(columns="price"), np.arange(200))
+    back = Columns.from_json(json.loads(json.dumps(columns.to_json())))
+    assert back == columns
+    assert set(columns.dropped) == {"flat", "id"}
+
+
+def test_a_mixed_table_is_learnt(mixed):
+    fitted = fit(mixed, "price")
+    assert fitted.scores["r2"].value > 0.9
+    assert fitted.scores["rmse"].value < fitted.scores["rmse"].baseline
+    assert fitted.rows == {"train": 128, "validation": 32, "test": 40}
+
+
+@pytest.mark.parametrize(
+    ("values", "model", "classes"),
+    [
+        ([0.5, 1.5, 2.5, 3.5], None, None),
+        ([0, 1, 0, 1], None, (0, 1)),
+        ([0.0, 1.0, 2.0, 1.0], None, (0.0, 1.0, 2.0)),
+        (["b", "a", "b", "a"], None, ("a", "b")),
+        ([True, False, True, False], None, (False, True)),
+        ([0, 1, 0, 1], "linear", None),
+        (list(range(50)), None, None),
+    ],
+)
+def test_the_task_follows_the_target(values, model, classes):
+    assert recognise(pd.DataFrame({"y": values}), "y", model).classes == classes
+
+
+def test_what_is_written_is_read_again(tmp_path, mixed):
+    fitted = fit(mixed, "price", learning_rate=[0.01, 0.1, 100.0], epochs=200)
+    folder = write_fit(fitted, tmp_path / "out", command="steepest fit t.csv --target price")
+    assert {path.name for path in folder.iterdir()} == {
+        "model.npz", "model.json", "metrics.json", "sweep.zarr", "figures", "summary.md",
+    }  # fmt: skip
+    loaded = load_model(folder)
+    np.testing.assert_array_equal(loaded.predict(mixed), fitted.predictor.predict(mixed))
+    with xr.open_zarr(folder / "sweep.zarr") as sweep:
+        assert sweep.verdict.values.tolist() == fitted.sweep.verdict.values.tolist()
+        assert sweep.verdict.values[-1] == "diverged"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["test"]["r2"]["value"] == fitted.scores["r2"].value
+    page = (folder / "summary.md").read_text()
+    for words in ("1 diverged", "'id' is left out", "steepest fit t.csv --target price", "| r2 |", "figures/sweep.png"):
+        assert words in page
+    assert all((folder / "figures" / name).exists() for name in ("sweep.png", "learning_curves.png"))
+    with pytest.raises(ValueError, match=r"the table lacks 'size'"):
+        loaded.predict(mixed.drop(columns="size"))
+    with pytest.raises(ValueError, match=r"should hold numbers, got 'big' in row 0"):
+        loaded.predict(mixed.assign(size="big"))
+    with pytest.raises(ValueError, match=r"no probabilities"):
+        loaded.probabilities(mixed)
+    with pytest.raises(FileExistsError, match=r"is not empty"):
+        write_fit(fitted, folder)
+    write_fit(fitted, folder, overwrite=True)
+
+
+def test_a_saved_classifier_knows_its_classes(tmp_path):
+    table = datasets.bundled("iris")
+    fitted = fit(table, "target", model="mlp", hidden_layer_sizes=(8, 4), epochs=20)
+    loaded = load_model(write_fit(fitted, tmp_path))
+    assert set(loaded.predict(table)) <= {"setosa", "versicolor", "virginica"}
+    np.testing.assert_array_equal(loaded.probabilities(table), fitted.predictor.probabilities(table))
+    np.testing.assert_allclose(loaded.probabilities(table).sum(axis=1), 1.0)
+    (tmp_path / "model.npz").write_bytes(b"PK")
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_model(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"holds no model\.json"):
+        load_model(tmp_path / "figures")
+
+
+def test_the_same_seed_gives_the_same_fit(mixed):
+    one, two = (fit(mixed, "price", epochs=50, seed=3) for _ in range(2))
+    assert one.recipe == two.recipe
+    np.testing.assert_array_equal(one.predictor.params["weight"], two.predictor.params["weight"])
+
+
+def table_of(**columns):
+    generator = np.random.default_rng(0)
+    return pd.DataFrame({"x": generator.normal(size=30), "y": generator.normal(size=30)} | columns)
+
+
+@pytest.mark.parametrize(
+    ("table", "settings", "words"),
+    [
+        (table_of(), {"target": "z"}, "unknown target column 'z'"),
+        (table_of(y=1.0), {}, "is 1.0 in every row"),
+        (table_of(y=[np.nan, *range(29)]), {}, "missing in 1 rows (0)"),
+        (table_of(y=[np.inf, *range(29)]), {}, "holds inf in row 0"),
+        (table_of(x=[1.0, -np.inf, *range(28)]), {}, "column 'x' holds -inf in row 1"),
+        (table_of(x=1.0), {}, "no column is left to learn from: x is constant"),
+        (table_of(y=[f"c{i % 3}" for i in range(30)]), {"model": "linear"}, "use softmax"),
+        (table_of(), {"model": "softmax"}, "use linear"),
+        (table_of(), {"model": "forest"}, "unknown model 'forest'"),
+        (table_of(), {"method": "sdg"}, "did you mean 'sgd'"),
+        (table_of(), {"test_size": 1.0}, "test_size must lie between 0 and 1"),
+        (table_of(), {"batch_size": 31}, "batch_size=31 is larger"),
+        (table_of(), {"learning_rate": [1e3, 1e4]}, "every learning rate diverged"),
+        (table_of(), {"epochs": 0}, "epochs must be at least 1"),
+        (table_of().head(5), {}, "5 rows; at least 10"),
+    ],
+)
+def test_what_is_refused(table, settings, words):
+    with pytest.raises(ValueError, match=r".") as caught:
+        fit(table, **({"target": "y"} | settings))
+    assert words in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    from steepest.fit import check_folder
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="is a file"):
+        check_folder(tmp_path / "file")
+    with pytest.raises(OSError, match="cannot be made"):
+        check_folder(tmp_path / "file" / "deeper")
+    if os.geteuid() != 0:
+        (tmp_path / "closed").mkdir(mode=0o500)
+        with pytest.raises(PermissionError, match="cannot be written"):
+            check_folder(tmp_path / "closed")
