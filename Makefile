@@ -14,12 +14,12 @@ WORKERS ?= 2
 demo: .venv/installed
 	mkdir -p demo
 	$(BIN)/steepest chapter --out demo/chapter
-	$(BIN)/steepest datasets diabetes --out demo/diabetes.csv
-	$(BIN)/steepest datasets breast_cancer --out demo/breast_cancer.csv
-	$(BIN)/steepest datasets digits --out demo/digits.csv
-	$(BIN)/steepest fit demo/diabetes.csv --target target --out demo/diabetes
-	$(BIN)/steepest fit demo/breast_cancer.csv --target target --model softmax --out demo/breast_cancer
-	$(BIN)/steepest fit demo/digits.csv --target target --model mlp --out demo/digits
+	$(BIN)/steepest datasets diabetes --out demo/diabetes.csv --overwrite
+	$(BIN)/steepest datasets breast_cancer --out demo/breast_cancer.csv --overwrite
+	$(BIN)/steepest datasets digits --out demo/digits.csv --overwrite
+	$(BIN)/steepest fit demo/diabetes.csv --target target --out demo/diabetes --overwrite
+	$(BIN)/steepest fit demo/breast_cancer.csv --target target --out demo/breast_cancer --overwrite
+	$(BIN)/steepest fit demo/digits.csv --target target --model mlp --out demo/digits --overwrite
 	@echo
 	@echo "The figures are in:"
 	@find "$(CURDIR)/demo" \( -name '*.png' -o -name '*.gif' \) -exec dirname {} + | sort -u | sed 's/^/  /'
@@ -48,7 +48,8 @@ if sys.version_info < (3, 11):
 endef
 export CHECK_PYTHON
 
-# A stamp older than the two files that say what is installed has the installation made again.
+# A stamp older than the two files that say what is installed has the installation made again. The suite takes both
+# extras, because it tries the numba kernel of the benchmarks too.
 
 .venv/created:
 	@$(PYTHON) -c "$$CHECK_PYTHON"
@@ -60,7 +61,7 @@ export CHECK_PYTHON
 	@touch $@
 
 .venv/installed-test: .venv/created pyproject.toml constraints.txt
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[test,bench]'
 	@touch $@
 
 .venv/installed-bench: .venv/created pyproject.toml constraints.txt

@@ -36,7 +36,7 @@ from steepest.fit.task import recognise
 def test_scores_are_within_two_per_cent_of_scikit_learn_on_the_same_rows(name, model, peer):
     table = datasets.bundled(name)
     fitted = fit(table, "target", model=model)
-    rows = split(table["target"], fitted.predictor.task, 0.2, 0.2, 0)
+    rows = split(table, fitted.predictor.task, 0.2, 0.2, 0)
     training = np.concatenate([rows.train, rows.validation])
     x, y = table.drop(columns="target").to_numpy(float), table["target"].to_numpy()
     with warnings.catch_warnings():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize
+from scipy import ndimage, optimize
 
 from steepest import landscapes
 from steepest.precision import double_precision
@@ -39,10 +40,11 @@ def test_stated_minimisers_have_no_gradient_and_no_negative_curvature(name):
     loss, gradient, hessian = functions(SMOOTH[name])
     for minimiser in SMOOTH[name].minimisers:
         eigenvalues = np.linalg.eigvalsh(hessian(minimiser))
-        # A minimiser rounded to float64 leaves a gradient of a few ulps of the largest curvature.
-        assert np.abs(gradient(minimiser)).max() <= 1e-14 * eigenvalues[-1] * (1 + np.abs(minimiser).max())
+        # A minimiser rounded to float64 leaves a gradient of an ulp of its size times the largest curvature.
+        ulp = np.finfo(float).eps * np.abs(minimiser).max()
+        assert np.abs(gradient(minimiser)).max() <= 2 * ulp * eigenvalues[-1]
         assert eigenvalues[0] > 0
-        assert loss(minimiser) == pytest.approx(SMOOTH[name].minimum, abs=1e-13)
+        assert loss(minimiser) == pytest.approx(SMOOTH[name].minimum, rel=2e-16, abs=2e-15)
 
 
 def test_ackley_has_no_lower_neighbour_and_a_gradient_without_nan():
@@ -60,15 +62,17 @@ def test_ackley_has_no_lower_neighbour_and_a_gradient_without_nan():
 def test_no_lower_point_and_no_further_minimiser_in_the_window(name):
     objective = STATED[name]
     assert objective.window is not None
-    points = 4001 if len(objective.window) == 1 else 301
-    axes = [np.linspace(*span, points) for span in objective.window]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    # An even number of points: no point of the grid is the middle of the window, where many minimisers are.
+    axes = [np.linspace(*span, 300) for span in objective.window]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     with double_precision():
-        values = np.asarray(jax.jit(jax.vmap(objective.loss))(grid))
-    assert values.min() >= objective.minimum - 1e-12
-    # Local searches from the lowest points of the grid end in stated minimisers only, and in all of them.
+        values = np.asarray(jax.jit(jnp.vectorize(objective.loss, signature="(n)->()"))(grid))
+    # Room for the rounding of sums of a few terms of the size of the loss near its minimum.
+    assert values.min() >= objective.minimum - 1e-14
+    # Every hollow that the grid can show is searched, however shallow: descent from each grid point that has no lower
+    # neighbour ends in stated minimisers or above them, and in all of them.
     loss, gradient, _ = functions(objective)
-    low = grid[np.argsort(values)[:400]][::10]
+    hollows = grid[values == ndimage.minimum_filter(values, size=3, mode="nearest")]
     ends = [
         optimize.minimize(
             loss,
@@ -78,7 +82,7 @@ def test_no_lower_point_and_no_further_minimiser_in_the_window(name):
             bounds=objective.window,
             options={"ftol": 1e-15, "gtol": 1e-12},
         )
-        for point in low
+        for point in hollows
     ]
     best = [end.x for end in ends if end.fun <= objective.minimum + 1e-9]
     reached = set()

@@ -6,9 +6,9 @@ A model is a function (params, x) → predictions with an ``init`` beside it. An
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +21,29 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "relu": jax.nn.relu,
     "tanh": jnp.tanh,
     "logistic": jax.nn.sigmoid,
+    "sigmoid": jax.nn.sigmoid,
     "gelu": jax.nn.gelu,
     "silu": jax.nn.silu,
     "identity": lambda x: x,
 }
+"""The activations that have a name; ``"logistic"`` and ``"sigmoid"`` are two names of one."""
+
+
+class Model(Protocol):
+    """A model that knows where to start: :data:`linear`, :data:`softmax` and what :func:`mlp` returns.
+
+    Models that are equal and hash alike share their compiled programs.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+
+    def __call__(self, params: Params, x: Any) -> Any:
+        """Predictions, first axis the rows, for features x of shape (n, d)."""
+
+    def init(self, key: Any, x: Any, y: Any, dtype: np.dtype[Any]) -> Params:
+        """Parameters to start from, drawn with a JAX PRNG key; x and y give the sizes."""
 
 
 @dataclass(frozen=True)
@@ -120,28 +139,37 @@ def mlp(
 
     Args:
         hidden_layer_sizes: units of each hidden layer, each at least 1; empty for none.
-        activation: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``, ``"silu"``, ``"identity"`` or a function.
+        activation: ``"relu"``, ``"tanh"``, ``"logistic"`` (also ``"sigmoid"``), ``"gelu"``, ``"silu"``, ``"identity"``
+            or a function.
         outputs: width of the last layer. By default it follows the targets: int class numbers give one logit a class,
             (n,) floats one number a row, (n, k) targets k.
 
     Raises:
-        TypeError: a size is not a whole number.
+        TypeError: a size is not a whole number, the sizes are not a sequence, or the activation is neither a name nor a
+            function.
         ValueError: a size or ``outputs`` is below 1, or the activation is unknown.
 
     >>> mlp((32, 16), "tanh") == mlp((32, 16), "tanh")
     True
-    >>> mlp(activation="rely")
+    >>> mlp(activation="rely")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    ValueError: unknown activation 'rely': did you mean 'relu'? Allowed: gelu, identity, logistic, relu, silu, tanh
+    ValueError: unknown activation 'rely': did you mean 'relu'? Allowed: gelu, identity, ...
     """
+    if isinstance(hidden_layer_sizes, str) or not isinstance(hidden_layer_sizes, Iterable):
+        raise TypeError(
+            f"hidden_layer_sizes must be a sequence of whole numbers, got {hidden_layer_sizes!r}; "
+            "(64,) makes one hidden layer of 64 units"
+        )
     sizes = tuple(_width("hidden_layer_sizes", size) for size in hidden_layer_sizes)
     if isinstance(activation, str):
         if activation not in ACTIVATIONS:
             raise unknown_name("activation", activation, ACTIVATIONS)
         function = ACTIVATIONS[activation]
-    else:
+    elif callable(activation):
         function = activation
+    else:
+        raise TypeError(f"activation must be one of {', '.join(sorted(ACTIVATIONS))} or a function, got {activation!r}")
     width = None if outputs is None else _width("outputs", outputs)
     return MultilayerPerceptron(sizes, function, width, function in (jax.nn.relu, jax.nn.gelu, jax.nn.silu))
 

@@ -191,4 +191,14 @@ def as_params(value: Any, argument: str) -> Params:
             raise ValueError(f"{where} must be finite, got {array[~np.isfinite(array)].flat[0]} in it")
         return array
 
-    return jax.tree_util.tree_map_with_path(leaf, value)
+    return jax.tree_util.tree_map_with_path(leaf, value, is_leaf=_is_list_of_numbers)
+
+
+def _is_list_of_numbers(value: Any) -> bool:
+    """Whether a list within a pytree is meant as an array; a list of layers is not."""
+    if not isinstance(value, list):
+        return False
+    try:
+        return bool(np.asarray(value).dtype.kind in "fiub")
+    except ValueError:
+        return False

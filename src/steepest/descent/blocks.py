@@ -21,7 +21,7 @@ from steepest.descent.control import Control
 from steepest.descent.job import Job
 from steepest.descent.outcome import Block, Outcome, collected, joined, kept
 from steepest.descent.program import advance, begin
-from steepest.descent.state import Program, Run, Setting
+from steepest.descent.state import Program, Run, Setting, Span
 from steepest.descent.stops import RUNNING
 from steepest.precision import double_precision
 
@@ -137,9 +137,9 @@ def _run_block(job: Job, program: Program, lane: NDArray[Any], order: NDArray[An
 
     def advanced(until: int, last: int) -> tuple[Run, Any, Any, Any]:
         plan = None if job.plan is None else _plan(job, program, order, step, until)
-        counts = (np.int32(number) for number in (step, until, last, job.every))
+        span = Span(np.int32(step), np.int32(until), np.int32(last), np.int32(job.every))
         result: tuple[Run, Any, Any, Any] = advance(
-            program, job.oracle, job.extra, job.limits, run, setting, plan, *counts
+            program, job.oracle, job.extra, job.limits, run, setting, plan, span
         )
         return result
 

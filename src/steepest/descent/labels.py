@@ -129,7 +129,7 @@ def _record_coordinate(cells: Sequence[Cell]) -> tuple[NDArray[Any], list[NDArra
     last = max(float(end.max()) for end in ends)
     coordinate = np.arange(count) * float(every)
     coordinate = coordinate[coordinate <= last]
-    if last > coordinate[-1]:
+    if not coordinate.size or last > coordinate[-1]:
         coordinate = np.append(coordinate, last)
     whole = coordinate.astype(np.int64)
     return (whole if np.array_equal(whole, coordinate) else coordinate), ends
@@ -152,7 +152,10 @@ def _cell_variables(
         found.append((f"final_{name}", outcome.final[name], ("run",)))
     if outcome.path is not None:
         own = parameter_names(_one(outcome.params))
-        flat = [leaf.reshape(len(leaf), -1, leaf.shape[-1]) for leaf in jax.tree.leaves(outcome.path)]
+        flat = [
+            leaf.reshape(len(leaf), int(np.prod(leaf.shape[1:-1])), leaf.shape[-1])
+            for leaf in jax.tree.leaves(outcome.path)
+        ]
         final = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(outcome.params)]
         path = _curve(np.concatenate(flat, axis=1), np.concatenate(final), end, coordinate)
         if own != names:

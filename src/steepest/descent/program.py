@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from steepest.descent.state import Program, Run, Setting
+from steepest.descent.state import Program, Run, Setting, Span
 from steepest.descent.steps import step_from_measured, steps_between
 from steepest.descent.stops import RUNNING, Limits, judge, loss_limit, squared_norm
 from steepest.objectives import Oracle, Params
@@ -64,30 +64,25 @@ def advance(
     run: Run,
     setting: Setting,
     plan: Any,
-    first: Any,
-    until: Any,
-    last: Any,
-    every: Any,
+    span: Span,
 ) -> tuple[Run, Records, Evaluation, Any]:
-    """Advance a block from step ``first`` to step ``until``, recording at multiples of ``every``.
+    """Advance a block from one step to another, recording at multiples of ``span.every``.
 
     Args:
         program: what is compiled.
         oracle: of the objective.
         extra: name → function of the params, recorded beside the loss.
         limits: when a run ends.
-        run: the block at step ``first``.
+        run: the block at step ``span.first``.
         setting: hyper-parameters and seeds of the block.
-        plan: rows of each step from ``first``: int32 (steps, width), with data orders (orders, steps, width); None for
-            the full batch.
-        first: the step the block is at.
-        until: the step to stop at, at most ``capacity`` records later.
-        last: the step at which runs are out of steps.
-        every: steps between records.
+        plan: rows of each step from ``span.first``: int32 (steps, width), with data orders (orders, steps, width);
+            None for the full batch.
+        span: which steps; ``until`` is at most ``capacity`` records after ``first``.
 
     Returns:
         the block, the records, its evaluation where it now stands (zeros unless nothing runs on), and the step reached.
     """
+    first, until, last, every = span
     measure = program.over_runs(partial(_measure, program, oracle, extra, limits))
     shapes = jax.eval_shape(measure, run, None, None)[1]
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
@@ -120,11 +115,9 @@ def advance(
         records = _write(records, 0, evaluation, run.params if program.path else None)
         run, step = go_on(run, first, until), until
     else:
-        begun = first
-        if not program.every_step:
-            # A call may begin between two records.
-            begun = jnp.minimum(until, -(-first // every) * every)
-            run = go_on(run, first, begun)
+        # A call may begin between two records.
+        begun = first if program.every_step else jnp.minimum(until, -(-first // every) * every)
+        run = run if program.every_step else go_on(run, first, begun)
         start = (jnp.zeros((), jnp.int32), begun, run, records)
         _, step, run, records = jax.lax.while_loop(unfinished, segment, start)
     run, evaluation = measured_if((step >= last) | ~jnp.any(run.code == RUNNING), run)

@@ -75,6 +75,15 @@ class Run(NamedTuple):
     average: Params | None
 
 
+class Span(NamedTuple):
+    """The steps of one call: from ``first`` to ``until``; out of steps at ``last``; a record every ``every``."""
+
+    first: Any
+    until: Any
+    last: Any
+    every: Any
+
+
 class Setting(NamedTuple):
     """What distinguishes one run from its neighbours: hyper-parameters that are numbers, and the seed."""
 

@@ -103,7 +103,7 @@ def save(figure: Figure, path: str | Path, dpi: int = 150) -> Path:
     >>> save(Figure(), "figure.jpg")
     Traceback (most recent call last):
     ...
-    ValueError: unknown figure format '.jpg': Allowed: .pdf, .png, .svg
+    ValueError: unknown figure format '.jpg': did you mean '.png'? Allowed: .pdf, .png, .svg
     """
     file = Path(path)
     still = [suffix for suffix in FORMATS if suffix != ".gif"]

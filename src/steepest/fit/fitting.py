@@ -119,11 +119,11 @@ def fit(
         True
     """
     data = _checked(table, test_size, validation_size)
-    rows = split(data[target], recognise(data, target, model), test_size, validation_size, seed)
+    rows = split(data, recognise(data, target, model), test_size, validation_size, seed)
     setup = _setup(data, target, model, tuple(hidden_layer_sizes), rows, l2)
     name, constructor, fixed = _method(method, setup.kind)
     size = batch_size if batch_size is not None or setup.kind == "affine" else min(32, len(rows.train))
-    most = epochs if epochs is not None else _EPOCHS[setup.kind]
+    most = _EPOCHS[setup.kind] if epochs is None else epochs
     rates = _RATES[setup.kind] if learning_rate is None else learning_rate
     settings = {"batch_size": size, "stop": _STOP, "seed": seed, "path": False, "progress": progress, **fixed}
     sweep = descend(
@@ -137,24 +137,18 @@ def fit(
     )
     rate, soonest, why = chosen(sweep, convex=setup.kind == "affine")
     used = most if setup.kind == "affine" else soonest
-    everything = np.concatenate([rows.train, rows.validation])
-    risk = setup.risk(everything)
-    training = descend(
-        risk, constructor, learning_rate=rate, epochs=used, every=max(1, used // _RECORDS), **settings
-    )  # fmt: skip
+    risk, seldom = setup.risk(rows.together), max(1, used // _RECORDS)
+    training = descend(risk, constructor, learning_rate=rate, epochs=used, every=seldom, **settings)
     if training.verdict == Verdict.DIVERGED.value:
-        raise ValueError(
-            f"training on all rows diverged at learning rate {rate:.3g}, which did not on fewer; "
-            "give a smaller learning_rate"
-        )
+        raise ValueError(f"training diverged at {rate:.3g}, which did not on fewer rows; give a smaller learning_rate")
     predictor = Predictor(setup.columns, setup.task, setup.architecture, jax.tree.map(np.asarray, training.params))
     return Fit(
         predictor,
         Recipe(name, rate, fixed.get("momentum"), size, used, risk.l2, seed),
         sweep,
         training,
-        _scores(predictor, data, rows, everything, seed),
-        {"train": len(rows.train), "validation": len(rows.validation), "test": len(rows.test)},
+        _scores(predictor, data, rows, seed),
+        rows.counts,
         None if isinstance(table, pd.DataFrame) else str(table),
         why,
     )
@@ -237,18 +231,16 @@ def _method(name: str | None, kind: str) -> tuple[str, Any, dict[str, Any]]:
     return chosen, known[chosen], {"momentum": _MOMENTUM} if chosen == "sgd" else {}
 
 
-def _scores(
-    predictor: Predictor, data: pd.DataFrame, rows: Rows, training: NDArray[np.intp], seed: int
-) -> dict[str, Scored]:
+def _scores(predictor: Predictor, data: pd.DataFrame, rows: Rows, seed: int) -> dict[str, Scored]:
     test = data.iloc[rows.test]
     target = predictor.task.target
     if not predictor.task.is_classification:
         own = data[target].to_numpy(float)
-        baseline = np.full(len(rows.test), own[training].mean())
+        baseline = np.full(len(rows.test), own[rows.together].mean())
         return regression_scores(own[rows.test], predictor.predict(test), baseline, seed)
     labels = predictor.task.encoded(data[target])
     assert predictor.task.classes is not None
-    shares = np.bincount(labels[training], minlength=len(predictor.task.classes)) / len(training)
+    shares = np.bincount(labels[rows.together], minlength=len(predictor.task.classes)) / len(rows.together)
     return classification_scores(
         labels[rows.test], predictor.probabilities(test), np.tile(shares, (len(rows.test), 1)), seed
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +20,21 @@ class Rows:
     validation: NDArray[np.intp]
     test: NDArray[np.intp]
 
+    @property
+    def together(self) -> NDArray[np.intp]:
+        """All rows but those of the test."""
+        return np.concatenate([self.train, self.validation])
 
-def split(column: pd.Series[Any], task: Task, test_size: float, validation_size: float, seed: int) -> Rows:
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows of each part."""
+        return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
+
+
+def split(table: pd.DataFrame, task: Task, test_size: float, validation_size: float, seed: int) -> Rows:
     """Row positions of each part; classes keep their shares where each has rows enough."""
-    everything = np.arange(len(column))
-    labels = task.encoded(column) if task.is_classification else None
+    everything = np.arange(len(table))
+    labels = task.encoded(table[task.target]) if task.is_classification else None
 
     def halves(rows: NDArray[np.intp], share: float) -> list[NDArray[np.intp]]:
         stratify = None

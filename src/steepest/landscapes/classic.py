@@ -1,8 +1,4 @@
-"""The classic test functions of global optimisation.
-
-Numbers such as "no. 95" are those of M. Jamil and X.-S. Yang, A literature survey of benchmark functions for global
-optimisation problems, Int. J. Mathematical Modelling and Numerical Optimisation 4 (2013) 150-194.
-"""
+"""The classic test functions of global optimisation."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ import numpy as np
 
 from steepest.objectives import Objective
 
-_SURVEY = "Jamil & Yang 2013"
+_SURVEY = "collected in M. Jamil & X.-S. Yang, Int. J. Math. Modelling and Numerical Optimisation 4 (2013) 150-194"
 
 
 def _in_any_dimension(
@@ -32,7 +28,7 @@ def _in_any_dimension(
     smooth: bool = True,
     least: int = 1,
 ) -> Objective:
-    """The two-dimensional objective of a function that has one minimiser (at, …, at) in each dimension."""
+    """The two-dimensional objective of a function whose one global minimiser is (at, …, at) in every dimension."""
 
     def in_dimensions(dimensions: int) -> Objective:
         """The function of ``dimensions`` parameters.
@@ -40,8 +36,10 @@ def _in_any_dimension(
         Raises:
             ValueError: too few dimensions.
         """
-        if isinstance(dimensions, bool) or not isinstance(dimensions, int) or dimensions < least:
+        whole = isinstance(dimensions, int | np.integer) and not isinstance(dimensions, bool)
+        if not whole or dimensions < least:
             raise ValueError(f"dimensions must be a whole number from {least} up for {name}, got {dimensions!r}")
+        dimensions = int(dimensions)
         return Objective(
             loss,
             start=start(dimensions),
@@ -102,8 +100,15 @@ ackley = _in_any_dimension(
     smooth=False,
 )
 
+
+def _griewank(w: Any) -> Any:
+    # In the precision of w: NumPy's own float64 would carry the whole loss into float64.
+    roots = np.sqrt(np.arange(1, len(w) + 1)).astype(w.dtype)
+    return jnp.sum(w**2) / 4000 - jnp.prod(jnp.cos(w / roots)) + 1
+
+
 griewank = _in_any_dimension(
-    lambda w: jnp.sum(w**2) / 4000 - jnp.prod(jnp.cos(w / np.sqrt(np.arange(1, len(w) + 1)))) + 1,
+    _griewank,
     name="griewank",
     formula=r"\frac{1}{4000} \sum_i w_i^2 - \prod_i \cos(w_i / \sqrt{i}) + 1",
     at=0.0,
@@ -134,8 +139,8 @@ himmelblau = Objective(
     minimisers=(
         (3.0, 2.0),
         (-2.805118086952745, 3.131312518250573),
-        (-3.779310253377747, -3.283185991286170),
-        (3.584428340330492, -1.848126526964404),
+        (-3.779310253377747, -3.2831859912861696),
+        (3.5844283403304917, -1.848126526964404),
     ),
     minimum=0.0,
     window=((-5.0, 5.0), (-5.0, 5.0)),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
 from jax.tree_util import Partial
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from steepest.objectives import Objective, bound
 
@@ -62,16 +63,15 @@ def quadratic(A: ArrayLike, b: ArrayLike | None = None, start: ArrayLike | None 
         An objective that states its minimiser A⁻¹b where A is positive definite, and none elsewhere.
 
     Raises:
+        TypeError: A, b or start holds something other than real numbers.
         ValueError: A is not a finite symmetric square matrix, or b or start do not fit it.
 
     >>> quadratic([[2.0, 0.0], [0.0, 4.0]], [2.0, 4.0]).minimisers
     ((1.0, 1.0),)
     """
-    matrix = np.asarray(A, float)
+    matrix = _real("A", A)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
         raise ValueError(f"A must be a square matrix, got shape {matrix.shape}")
-    if not np.all(np.isfinite(matrix)):
-        raise ValueError("A must be finite, got NaN or infinity in it")
     if not np.allclose(matrix, matrix.T, rtol=1e-10, atol=1e-12 * np.abs(matrix).max()):
         raise ValueError("A must be symmetric; (A + A.T) / 2 gives the same quadratic")
     size = len(matrix)
@@ -98,7 +98,21 @@ def quadratic(A: ArrayLike, b: ArrayLike | None = None, start: ArrayLike | None 
 def _vector(name: str, given: ArrayLike | None, default: Any) -> Any:
     if given is None:
         return default
-    vector = np.asarray(given, float)
-    if vector.shape != default.shape or not np.all(np.isfinite(vector)):
-        raise ValueError(f"{name} must be finite and of shape {default.shape}, as A is, got shape {vector.shape}")
+    vector = _real(name, given)
+    if vector.shape != default.shape:
+        raise ValueError(f"{name} must have shape {default.shape} to fit A, got shape {vector.shape}")
     return vector
+
+
+def _real(name: str, given: ArrayLike) -> NDArray[np.float64]:
+    """The numbers as a finite float64 array."""
+    try:
+        values = np.asarray(given)
+        if np.iscomplexobj(values):
+            raise TypeError
+        array = values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must hold real numbers in rows of one length, got {reprlib.repr(given)}") from None
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)].flat[0]} in it")
+    return array

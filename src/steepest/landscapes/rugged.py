@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from steepest.objectives import Objective
 
-_RIPPLE = (0.2432454619972512, -0.1500624066688317)
+_RIPPLE = (0.24324546199725122, -0.1500624066688317)
 
 rippled_bowl = Objective(
     lambda w: w[0] ** 2 + 3 * w[1] ** 2 + 0.5 * jnp.sin(3 * w[0]) * jnp.sin(3 * w[1]),
@@ -17,7 +17,7 @@ rippled_bowl = Objective(
     formula=r"w_1^2 + 3 w_2^2 + \frac{1}{2} \sin 3w_1 \sin 3w_2",
     # The origin is a saddle: its Hessian [[2, 4.5], [4.5, 6]] has a negative determinant.
     minimisers=(_RIPPLE, (-_RIPPLE[0], -_RIPPLE[1])),
-    minimum=-0.018321585921169725,
+    minimum=-0.01832158592116974,
     window=((-3.0, 3.0), (-2.0, 2.0)),
     source="Gradient Descent Foundations, section 15.7, whose figure marks the origin instead",
 )
