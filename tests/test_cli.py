@@ -81,7 +81,7 @@ def command(*arguments: str, folder: Path | None = None, **environment: str) -> 
 
 
 def in_process(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "80"})
 
 
 def refused(*arguments: str) -> str:
@@ -391,7 +391,9 @@ def test_a_section_of_the_chapter_agrees(tmp_path: Path) -> None:
     assert "0.105 steps 39 39 0 " in words(told.stdout)
     # Four runs, and of each its steps, the two numbers of its end and its loss.
     assert "all 16 numbers agree with the book" in told.stdout
-    assert max(map(len, told.stdout.splitlines())) <= 80
+    *table, path = told.stdout.splitlines()
+    assert max(map(len, table)) <= 80
+    assert path.startswith("written: ")
     assert (tmp_path / "chapter" / "numbers.json").exists()
 
 

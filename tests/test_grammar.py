@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from steepest.grammar import parse_assignments, parse_point, parse_points, parse_setting, parse_value
+from steepest.command.grammar import parse_assignments, parse_point, parse_points, parse_setting, parse_value
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 POSITIVE = st.floats(1e-12, 1e12)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steepest.grammar import parse_assignments, parse_points, parse_setting, parse_value, parse_widths
-from steepest.options import (
+from steepest.command.grammar import parse_assignments, parse_points, parse_setting, parse_value, parse_widths
+from steepest.command.options import (
     DEFAULT_STEPS,
     GRAMMAR,
     BatchSize,
@@ -39,9 +39,9 @@ from steepest.options import (
     TargetLoss,
     option,
 )
-from steepest.outputs import check_destination, check_writable, draw_descent, write_descent
-from steepest.references import blaming, find_methods, find_objective
-from steepest.sentences import INTERRUPTED, InSentences, say
+from steepest.command.outputs import check_destination, check_writable, draw_descent, write_descent
+from steepest.command.references import blaming, find_methods, find_objective
+from steepest.command.sentences import INTERRUPTED, InSentences, say
 
 if TYPE_CHECKING:
     from steepest.descent import Descent
@@ -137,9 +137,9 @@ def descend(
 
 def _tell(result: Descent, subject: str, figures: Path | None, out: Path | None, overwrite: bool) -> None:
     """Show, write and draw what a descent came to, also where Ctrl-C ended it."""
+    from steepest.command.terminal import console
+    from steepest.command.verdict_tables import show_descent
     from steepest.descent import Verdict
-    from steepest.terminal import console
-    from steepest.verdict_tables import show_descent
 
     show_descent(result, subject, console())
     if out is not None:
@@ -180,8 +180,8 @@ def fit(
         "seed": seed,
     }
     from steepest import fit as library
+    from steepest.command.terminal import console, show_fit
     from steepest.descent import Verdict
-    from steepest.terminal import console, show_fit
 
     if out is not None:
         library.check_folder(out, overwrite)
@@ -208,7 +208,7 @@ def chapter(
     """Run the chapter's programs and compare their numbers."""
     check_writable(out)
     from steepest import chapter as book
-    from steepest.terminal import console, show_report
+    from steepest.command.terminal import console, show_report
 
     report = book.run(sections or None, out)
     show_report(report, console())
@@ -220,8 +220,8 @@ def chapter(
 @app.command()
 def landscapes() -> None:
     """List the test functions that can be descended by name."""
+    from steepest.command.terminal import console, show_landscapes
     from steepest.landscapes import CATALOGUE
-    from steepest.terminal import console, show_landscapes
 
     show_landscapes(CATALOGUE, console())
 
@@ -238,7 +238,7 @@ def datasets(
     from steepest import datasets as library
 
     if name is None:
-        from steepest.terminal import console, show_tables
+        from steepest.command.terminal import console, show_tables
 
         show_tables({known: library.bundled(known) for known in library.BUNDLED}, console())
         return

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from steepest.command.terminal import SHOWN_COORDINATES, heading, number, plain_table, point, show_pairs
 from steepest.descent import Descent, Reason, Verdict
 from steepest.descent.labels import parameter_names
-from steepest.terminal import SHOWN_COORDINATES, heading, number, plain_table, point, show_pairs
 
 if TYPE_CHECKING:
     import xarray as xr
