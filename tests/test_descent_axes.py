@@ -262,6 +262,7 @@ def test_records_end_where_the_run_ends():
         ({"learning_rate": 0.1, "steps": 5, "every": 0}, "every must be at least 1"),
         ({"learning_rat": 0.1, "steps": 5}, "did you mean 'learning_rate'"),
         ({"steps": 5}, "learning_rate is missing"),
+        ({"learning_rate": None, "steps": 5}, "learning_rate is missing"),
         ({"learning_rate": [], "steps": 5}, "learning_rate is an empty axis"),
         ({"learning_rate": [0.1, np.nan], "steps": 5}, "learning_rate must be finite, got nan"),
         ({"learning_rate": np.ones((2, 2)), "steps": 5}, "got 2 dimensions"),

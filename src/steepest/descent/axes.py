@@ -152,6 +152,7 @@ class Ready:
     """A transformation that is already made, as a constructor without hyper-parameters."""
 
     transformation: optax.GradientTransformation
+    __name__ = "ready-made transformation"
 
     def __call__(self) -> optax.GradientTransformation:
         """The transformation."""

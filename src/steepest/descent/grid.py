@@ -14,6 +14,7 @@ from steepest.descent.axes import Axis, is_number
 from steepest.descent.hyperparameters import (
     accepted,
     check_values,
+    name_of,
     seed_parameter,
     traceable,
 )
@@ -109,7 +110,7 @@ class Grid:
         method, objective = self._outer["method"], self._outer["objective"]
         said = {} if isinstance(objective, Axis) else {"objective": objective.name}
         if not isinstance(method, Axis):
-            said["method"] = getattr(method, "__name__", repr(method))
+            said["method"] = name_of(method)
         plain = {name: value for name, value in self.settings.items() if not isinstance(value, Axis)}
         return said | {name: value if is_number(value) else str(value) for name, value in plain.items()}
 

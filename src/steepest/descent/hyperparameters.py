@@ -67,13 +67,24 @@ def check_names(methods: Mapping[Any, Callable[..., Any]], given: Mapping[str, A
             )
     for label, method in methods.items():
         for name in parameters_of(method)[1]:
-            if name not in given and name not in SEED_NAMES:
+            if given.get(name) is None and name not in SEED_NAMES:
                 of = f"the method {label!r}" if label is not None else _names(methods)
                 raise TypeError(f"{name} is missing: {of} needs it, e.g. {name}=0.1")
 
 
+def name_of(method: Callable[..., Any]) -> str:
+    """What a method is called: a function's name, with what ``functools.partial`` has bound; else its type's.
+
+    >>> name_of(optax.sgd), name_of(optax.nadam)
+    ('sgd', 'adam(nesterov=True)')
+    """
+    bound = getattr(method, "keywords", None)
+    name = getattr(getattr(method, "func", method), "__name__", type(method).__name__)
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in bound.items())})" if bound else str(name)
+
+
 def _names(methods: Mapping[Any, Callable[..., Any]]) -> str:
-    return ", ".join(getattr(method, "__name__", type(method).__name__) for method in methods.values())
+    return ", ".join(name_of(method) for method in methods.values())
 
 
 def traceable(
@@ -132,8 +143,9 @@ def check_values(method: Callable[..., Any], values: Mapping[str, Any], shapes: 
     error = _error(method, values, (), shapes, seed)
     if error is not None:
         given = ", ".join(f"{name}={value!r}" for name, value in values.items())
-        name = getattr(method, "__name__", "the method")
-        raise ValueError(f"{name}({given}) is not a method that works: {str(error).splitlines()[0]}") from error
+        raise ValueError(
+            f"{name_of(method)}({given}) is not a method that works: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def _error(
