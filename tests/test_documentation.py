@@ -25,7 +25,8 @@ MODULES = sorted(
     for path in (SOURCE / "steepest").rglob("*.py")
     if path.name != "__main__.py"  # importing it runs the command
 )
-FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+# After the first failure the rest of a docstring fails for lack of its names.
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.FAIL_FAST
 
 
 @pytest.fixture(autouse=True)

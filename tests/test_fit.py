@@ -18,8 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from steepest import datasets
-from steepest.fit import fit, load_model, write_fit
+from steepest.fit import Predictor, fit, load_model, write_fit
 from steepest.fit.columns import Columns, learn_columns
+from steepest.fit.predictor import Architecture
 from steepest.fit.rows import split
 from steepest.fit.task import recognise
 
@@ -97,7 +98,8 @@ def test_a_mixed_table_is_learnt(mixed):
     [
         ([0.5, 1.5, 2.5, 3.5], None, None),
         ([0, 1, 0, 1], None, (0, 1)),
-        ([0.0, 1.0, 2.0, 1.0], None, (0.0, 1.0, 2.0)),
+        ([0.0, 1.0, 2.0] * 2, None, (0.0, 1.0, 2.0)),
+        ([1, 4, 9, 16, 25], None, None),
         (["b", "a", "b", "a"], None, ("a", "b")),
         ([True, False, True, False], None, (False, True)),
         ([0, 1, 0, 1], "linear", None),
@@ -138,16 +140,63 @@ def test_what_is_written_is_read_again(tmp_path, mixed):
 
 def test_a_saved_classifier_knows_its_classes(tmp_path):
     table = datasets.bundled("iris")
-    fitted = fit(table, "target", model="mlp", hidden_layer_sizes=(8, 4), epochs=20)
-    loaded = load_model(write_fit(fitted, tmp_path))
+    task, columns = recognise(table, "target", "mlp"), learn_columns(table.drop(columns="target"), np.arange(150))
+    architecture, generator = Architecture("mlp", (8, 4), "tanh"), np.random.default_rng(0)
+    layers = [
+        {"weight": generator.normal(size=shape), "bias": generator.normal(size=shape[1])}
+        for shape in ((4, 8), (8, 4), (4, 3))
+    ]
+    predictor = Predictor(columns, task, architecture, layers)
+    predictor.save(tmp_path)
+    loaded = load_model(tmp_path)
     assert set(loaded.predict(table)) <= {"setosa", "versicolor", "virginica"}
-    np.testing.assert_array_equal(loaded.probabilities(table), fitted.predictor.probabilities(table))
+    np.testing.assert_array_equal(loaded.probabilities(table), predictor.probabilities(table))
     np.testing.assert_allclose(loaded.probabilities(table).sum(axis=1), 1.0)
     (tmp_path / "model.npz").write_bytes(b"PK")
     with pytest.raises(ValueError, match="cannot be read"):
         load_model(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"holds no model\.json"):
-        load_model(tmp_path / "figures")
+        load_model(tmp_path / "elsewhere")
+
+
+def test_a_run_that_ends_low_by_chance_is_not_chosen():
+    # Separable classes and few epochs: no run converges, and the large learning rates overshoot to and fro.
+    table = pd.DataFrame({"x": ["a", "b"] * 30, "y": ["u", "v"] * 30})
+    fitted = fit(table, "y", epochs=30)
+    assert not (fitted.sweep.verdict == "converged").any()
+    assert fitted.scores["accuracy"].value == 1.0
+    assert "none converged" in fitted.chosen_because
+
+
+def test_columns_that_are_no_numbers_and_no_text_are_left_out(mixed):
+    day = pd.date_range("2020-01-01", periods=200)
+    table = mixed.assign(day=day, date=day.date, pair=[[i] for i in range(200)], wave=np.arange(200) * 1j)
+    dropped = learn_columns(table, np.arange(200)).dropped
+    assert dropped["day"].startswith("holds dates")
+    assert "kind date" in dropped["date"]
+    assert "kind list" in dropped["pair"]
+    assert "kind complex" in dropped["wave"]
+
+
+def test_columns_called_by_numbers():
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 3)))
+    fitted = fit(table, 2, learning_rate=0.01, epochs=2)
+    assert fitted.predictor.columns.feature_names == ["0", "1"]
+    assert fitted.predictor.predict(table).shape == (30,)
+
+
+def test_what_a_predictor_refuses():
+    predictor = fit(table_of(), "y", learning_rate=0.01, epochs=2).predictor
+    with pytest.raises(ValueError, match="column 'x' holds inf in row 1"):
+        predictor.predict(pd.DataFrame({"x": [0.0, np.inf]}))
+    with pytest.raises(ValueError, match="two columns of the table are called 'x'"):
+        predictor.predict(pd.DataFrame([[0.0, 1.0]], columns=["x", "x"]))
+    with pytest.raises(TypeError, match="must be a DataFrame, got ndarray"):
+        predictor.predict(np.zeros((2, 1)))
+
+
+def test_a_class_with_too_few_rows_is_named():
+    assert recognise(pd.DataFrame({"y": ["a"] * 9 + ["b"]}), "y", None).why.endswith("test with: 'b'")
 
 
 def test_the_same_seed_gives_the_same_fit(mixed):
@@ -177,12 +226,29 @@ def table_of(**columns):
         (table_of(), {"test_size": 1.0}, "test_size must lie between 0 and 1"),
         (table_of(), {"batch_size": 31}, "batch_size=31 is larger"),
         (table_of(), {"learning_rate": [1e3, 1e4]}, "every learning rate diverged"),
+        (table_of(), {"learning_rate": [0.1, -1.0]}, "learning_rate must be positive and finite, got -1"),
+        (table_of(), {"learning_rate": "fast"}, "learning_rate must be a number or a list of numbers, got 'fast'"),
+        (table_of(), {"learning_rate": []}, "learning_rate must be a number or a list of at least one"),
+        (table_of(), {"hidden_layer_sizes": 8}, "hidden_layer_sizes must be a sequence of whole numbers, got 8"),
+        (table_of(), {"seed": -1}, "seed must lie between 0 and"),
+        (table_of(), {"seed": 0.5}, "seed must be a whole number, got 0.5"),
+        (table_of(), {"test_size": "a"}, "test_size must be a number between 0 and 1, got 'a'"),
+        (table_of(), {"test_size": 0.99}, "test_size = 0.99 splits 30 rows into 0 and 30"),
+        (table_of(), {"validation_size": 0.01}, "validation_size = 0.01 splits 24 rows into 23 and 1"),
+        (table_of(y=[np.inf, *[0, 1, 2] * 9, 0, 1]), {}, "column 'y' holds inf in row 0"),
+        (table_of(y=pd.date_range("2020-01-01", periods=30)), {}, "'y' holds values of kind Timestamp"),
+        (table_of(y=[1, "a"] * 15), {}, "classes of several kinds: int, str"),
+        (table_of(y=[f"c{i}" for i in range(30)]), {}, "'y' is different in every row"),
+        (table_of(x=np.linspace(1e299, 1e300, 30)), {}, "column 'x' holds numbers too large to standardise"),
+        (table_of(y=np.linspace(1e299, 1e300, 30)), {}, "target 'y' is too large to standardise"),
+        (table_of().set_axis(["y", "y"], axis=1), {}, "two columns of the table are called 'y'"),
+        ([1, 2], {}, "the table must be a DataFrame, got list"),
         (table_of(), {"epochs": 0}, "epochs must be at least 1"),
         (table_of().head(5), {}, "5 rows; at least 10"),
     ],
 )
 def test_what_is_refused(table, settings, words):
-    with pytest.raises(ValueError, match=r".") as caught:
+    with pytest.raises((ValueError, TypeError), match=r".") as caught:
         fit(table, **({"target": "y"} | settings))
     assert words in str(caught.value)
 

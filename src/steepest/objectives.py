@@ -76,9 +76,14 @@ def as_partial(function: Callable[..., Any]) -> Partial:
     return function if isinstance(function, Partial) else bound(function)
 
 
+def is_concrete(params: Params) -> bool:
+    """Whether parameters are numbers, and not those of a JAX transformation in the making."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(params))
+
+
 def evaluate(loss: Callable[[Params], Any], params: Params) -> Any:
     """The loss at params: traced as it is inside a transformation, in float64 and as a float outside of one."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(params)):
+    if not is_concrete(params):
         return loss(params)
     with double_precision():
         double = cast(as_params(params, "params"), np.dtype("float64"))
@@ -157,7 +162,17 @@ class Objective:
         return cast(self.start, dtype)
 
     def __call__(self, params: Params) -> Any:
-        """The loss at params, in float64; traceable inside a JAX transformation."""
+        """The loss at params, in float64; traceable inside a JAX transformation.
+
+        Raises:
+            ValueError: parameters of another shape than the objective's own start; indices past the end of a vector
+                would be read as its last entry.
+        """
+        if self.start is not None and is_concrete(params):
+            given, own = (jax.tree.map(np.shape, tree) for tree in (as_params(params, "params"), self.start))
+            if given != own:
+                remedy = "; in_dimensions(n) gives it in n dimensions" if self.in_dimensions is not None else ""
+                raise ValueError(f"params of {self.name!r} must have shape {own}, got {given}{remedy}")
         return evaluate(self.loss, params)
 
 

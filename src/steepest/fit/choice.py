@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from steepest.descent import Descent, Verdict
 
@@ -14,8 +15,9 @@ def chosen(sweep: Descent, convex: bool) -> tuple[float, int, str]:
     """The learning rate and number of epochs with the least validation loss, and why.
 
     A convex risk is trained to the end: its minimiser does not depend on the learning rate, only how soon it is
-    reached, so runs that converged go before those that did not. A network is stopped where its validation loss,
-    averaged over a few records so that no lucky epoch of an unstable run wins, was least.
+    reached, so runs that converged go before those that did not; of those that did not, the one whose loss over
+    its later half is nowhere high, because one that oscillates may end low by chance. A network is stopped where its
+    validation loss, averaged over a few records so that no lucky epoch of an unstable run wins, was least.
     """
     diverged = sweep.verdict == Verdict.DIVERGED.value
     if bool(diverged.all()):
@@ -26,12 +28,16 @@ def chosen(sweep: Descent, convex: bool) -> tuple[float, int, str]:
     rates = sweep.dataset.learning_rate
     if convex:
         converged = sweep.verdict == Verdict.CONVERGED.value
-        final = sweep.dataset["final_validation_loss"].where(converged if bool(converged.any()) else ~diverged)
-        close = final <= final.min() + _TIE * abs(final.min())
+        if bool(converged.any()):
+            reached = sweep.dataset["final_validation_loss"].where(converged)
+            ended, tie = "converged at validation loss", ", and soonest"
+        else:
+            reached = _settled(sweep).where(~diverged)
+            ended, tie = "none converged, so more epochs may help; it ended within a validation loss of", ""
+        close = reached <= reached.min() + _TIE * abs(reached.min())
         place = int(np.argmin(sweep.steps.where(close).fillna(np.inf).values))
         epochs = int(sweep.steps[place])
-        ended = "converged" if bool(converged.any()) else "none converged; it ended"
-        why = f"{ended} at validation loss {float(final[place]):.4g}, the least within {100 * _TIE:.0f} %, and soonest"
+        why = f"{ended} {float(reached[place]):.4g}, the least within {100 * _TIE:.0f} %{tie}"
     else:
         curves = sweep.dataset["validation_loss"].where(~diverged)
         smooth = curves.rolling(epoch=_SMOOTHED, center=True, min_periods=1).mean().fillna(np.inf)
@@ -42,3 +48,10 @@ def chosen(sweep: Descent, convex: bool) -> tuple[float, int, str]:
     if rates.size > 1 and place in (0, rates.size - 1):
         why += "; it lies at the edge of those tried, so a wider sweep may find a better one"
     return float(rates[place]), epochs, why
+
+
+def _settled(sweep: Descent) -> xr.DataArray:
+    """The largest validation loss in the later half of each run."""
+    curves = sweep.dataset["validation_loss"]
+    late = curves.isel(epoch=slice(curves.sizes["epoch"] // 2, None)).max("epoch")
+    return late.fillna(sweep.dataset["final_validation_loss"])

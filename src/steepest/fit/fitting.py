@@ -13,10 +13,10 @@ import optax
 import pandas as pd
 from numpy.typing import NDArray
 
-from steepest import losses
-from steepest.datasets import read_table
+from steepest import losses, models
 from steepest.descent import Descent, Stop, Verdict, descend
 from steepest.errors import unknown_name
+from steepest.fit.arguments import check_seed, check_shares, checked_rates, checked_table
 from steepest.fit.choice import chosen
 from steepest.fit.columns import Columns, learn_columns
 from steepest.fit.predictor import Architecture, Predictor
@@ -25,7 +25,6 @@ from steepest.fit.scores import Scored, classification_scores, regression_scores
 from steepest.fit.task import Task, recognise
 from steepest.risk import EmpiricalRisk
 
-_FEWEST_ROWS = 10
 _RATES = {"affine": np.geomspace(1e-4, 100.0, 31), "mlp": np.geomspace(1e-4, 0.1, 13)}
 _STOP = Stop(gradient_norm=1e-6)
 _EPOCHS = {"affine": 1000, "mlp": 60}
@@ -109,7 +108,7 @@ def fit(
         progress: as in ``descend``.
 
     Raises:
-        ValueError: what is wrong with the table, the target or a setting, in words.
+        ValueError, TypeError: what is wrong with the table, the target or a setting, in words.
         FileNotFoundError: there is no such table.
 
     Example:
@@ -118,18 +117,21 @@ def fit(
         >>> fitted.scores["r2"].value > fitted.scores["r2"].baseline
         True
     """
-    data = _checked(table, test_size, validation_size)
+    check_shares(test_size=test_size, validation_size=validation_size)
+    check_seed(seed)
+    rates = checked_rates(_RATES["mlp" if model == "mlp" else "affine"] if learning_rate is None else learning_rate)
+    hidden = models.mlp(hidden_layer_sizes).hidden_layer_sizes
+    data, target = checked_table(table), str(target)
     rows = split(data, recognise(data, target, model), test_size, validation_size, seed)
-    setup = _setup(data, target, model, tuple(hidden_layer_sizes), rows, l2)
+    setup = _setup(data, target, model, hidden, rows, l2)
     name, constructor, fixed = _method(method, setup.kind)
     size = batch_size if batch_size is not None or setup.kind == "affine" else min(32, len(rows.train))
     most = _EPOCHS[setup.kind] if epochs is None else epochs
-    rates = _RATES[setup.kind] if learning_rate is None else learning_rate
     settings = {"batch_size": size, "stop": _STOP, "seed": seed, "path": False, "progress": progress, **fixed}
     sweep = descend(
         setup.risk(rows.train),
         constructor,
-        learning_rate=np.atleast_1d(np.asarray(rates, float)),
+        learning_rate=rates,
         epochs=most,
         every=max(1, most // _RECORDS),
         record={"validation_loss": setup.risk(rows.validation, with_l2=False)},
@@ -137,10 +139,8 @@ def fit(
     )
     rate, soonest, why = chosen(sweep, convex=setup.kind == "affine")
     used = most if setup.kind == "affine" else soonest
-    risk, seldom = setup.risk(rows.together), max(1, used // _RECORDS)
-    training = descend(risk, constructor, learning_rate=rate, epochs=used, every=seldom, **settings)
-    if training.verdict == Verdict.DIVERGED.value:
-        raise ValueError(f"training diverged at {rate:.3g}, which did not on fewer rows; give a smaller learning_rate")
+    risk = setup.risk(rows.together)
+    training = _trained(risk, constructor, rate, used, settings)
     predictor = Predictor(setup.columns, setup.task, setup.architecture, jax.tree.map(np.asarray, training.params))
     return Fit(
         predictor,
@@ -152,19 +152,6 @@ def fit(
         None if isinstance(table, pd.DataFrame) else str(table),
         why,
     )
-
-
-def _checked(table: pd.DataFrame | str | Path, test_size: float, validation_size: float) -> pd.DataFrame:
-    """The table, large enough to be split as asked."""
-    for name, share in (("test_size", test_size), ("validation_size", validation_size)):
-        if not 0 < share < 1:
-            raise ValueError(f"{name} must lie between 0 and 1, got {share}")
-    data = table if isinstance(table, pd.DataFrame) else read_table(table)
-    if len(data) < _FEWEST_ROWS:
-        raise ValueError(
-            f"the table has {len(data)} rows; at least {_FEWEST_ROWS} are needed to train, choose and test"
-        )
-    return data
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +216,15 @@ def _method(name: str | None, kind: str) -> tuple[str, Any, dict[str, Any]]:
     if chosen not in known:
         raise unknown_name("method", chosen, known)
     return chosen, known[chosen], {"momentum": _MOMENTUM} if chosen == "sgd" else {}
+
+
+def _trained(risk: EmpiricalRisk, constructor: Any, rate: float, epochs: int, settings: dict[str, Any]) -> Descent:
+    """The last descent, at the learning rate chosen."""
+    every = max(1, epochs // _RECORDS)
+    training = descend(risk, constructor, learning_rate=rate, epochs=epochs, every=every, **settings)
+    if training.verdict == Verdict.DIVERGED.value:
+        raise ValueError(f"training diverged at {rate:.3g}, which did not on fewer rows; give a smaller learning_rate")
+    return training
 
 
 def _scores(predictor: Predictor, data: pd.DataFrame, rows: Rows, seed: int) -> dict[str, Scored]:

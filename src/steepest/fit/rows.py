@@ -11,6 +11,8 @@ from sklearn.model_selection import train_test_split
 
 from steepest.fit.task import Task
 
+_FEWEST = 2
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -32,11 +34,21 @@ class Rows:
 
 
 def split(table: pd.DataFrame, task: Task, test_size: float, validation_size: float, seed: int) -> Rows:
-    """Row positions of each part; classes keep their shares where each has rows enough."""
+    """Row positions of each part; classes keep their shares where each has rows enough.
+
+    Raises:
+        ValueError: a share that leaves a part fewer than two rows.
+    """
     everything = np.arange(len(table))
     labels = task.encoded(table[task.target]) if task.is_classification else None
 
-    def halves(rows: NDArray[np.intp], share: float) -> list[NDArray[np.intp]]:
+    def halves(rows: NDArray[np.intp], name: str, share: float) -> list[NDArray[np.intp]]:
+        held = int(np.ceil(share * len(rows)))
+        if min(held, len(rows) - held) < _FEWEST:
+            raise ValueError(
+                f"{name} = {share} splits {len(rows)} rows into {len(rows) - held} and {held}; "
+                f"each part needs at least {_FEWEST}"
+            )
         stratify = None
         if labels is not None:
             counts = np.bincount(labels[rows])
@@ -44,6 +56,6 @@ def split(table: pd.DataFrame, task: Task, test_size: float, validation_size: fl
             stratify = labels[rows] if counts[counts > 0].min() >= 2 and smaller >= len(counts) else None
         return list(train_test_split(rows, test_size=share, random_state=seed, stratify=stratify))
 
-    rest, test = halves(everything, test_size)
-    train, validation = halves(rest, validation_size)
+    rest, test = halves(everything, "test_size", test_size)
+    train, validation = halves(rest, "validation_size", validation_size)
     return Rows(train, validation, test)

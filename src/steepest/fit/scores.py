@@ -48,7 +48,7 @@ def classification_scores(
     scores: dict[str, Score] = {
         "accuracy": lambda a, p: float(np.mean(p.argmax(axis=1) == a)),
         "balanced_accuracy": lambda a, p: _balanced(a, p.argmax(axis=1)),
-        "log_loss": lambda a, p: float(-np.mean(np.log(np.maximum(p[np.arange(len(a)), a], floor)))),
+        "log_loss": lambda a, p: float(abs(np.mean(np.log(np.maximum(p[np.arange(len(a)), a], floor))))),
     }
     return {name: _scored(score, y, probabilities, baseline, seed) for name, score in scores.items()}
 

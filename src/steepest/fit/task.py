@@ -10,10 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steepest.errors import unknown_name
-from steepest.fit.columns import as_numbers, is_numeric
+from steepest.fit.columns import as_numbers, foreign_kinds, is_numeric
 
 MODELS = ("linear", "softmax", "mlp")
 _MOST_CLASSES = 20
+_PARTS = 3
 
 
 @dataclass(frozen=True)
@@ -79,41 +80,67 @@ def recognise(
         raise ValueError(
             f"target {target!r} is missing in {len(missing)} rows ({rows}); drop those rows or fill them in"
         )
+    kinds = foreign_kinds(column)
+    if kinds:
+        raise ValueError(f"target {target!r} holds values of kind {', '.join(kinds)}; convert them to numbers or text")
     if column.nunique() == 1:
         raise ValueError(f"target {target!r} is {_plain(column.iloc[0])!r} in every row; there is nothing to learn")
     classes, why = _recognised(column, model)
     if classes is not None:
         return Task(target, classes, 0.0, 1.0, why)
     values = as_numbers(column)
-    if np.isinf(values).any():
-        row = int(np.argmax(np.isinf(values)))
-        raise ValueError(f"target {target!r} holds {values[row]} in row {row}; replace infinities or drop such rows")
     own = values if training_share is None else values[training_share]
-    return Task(target, None, float(own.mean()), float(own.std()) or 1.0, why)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale = float(own.mean()), float(own.std()) or 1.0
+    if not np.isfinite([mean, scale]).all():
+        raise ValueError(f"target {target!r} is too large to standardise, up to {np.abs(own).max():.3g}; rescale it")
+    return Task(target, None, mean, scale, why)
 
 
 def _recognised(column: pd.Series[Any], model: str | None) -> tuple[tuple[Any, ...] | None, str]:
+    """The classes, or None for numbers; and why."""
     distinct = column.nunique()
     numeric = is_numeric(column) and not pd.api.types.is_bool_dtype(column)
+    whole = numeric and bool(np.all(as_numbers(column) == np.round(as_numbers(column))))
     if model == "linear":
         if not numeric:
             raise ValueError(
                 f"model linear needs a target of numbers, got {column.dtype} in {column.name!r}; use softmax"
             )
         return None, "regression, because the linear model was asked for"
-    classes = tuple(sorted((_plain(value) for value in column.unique()), key=lambda value: (str(type(value)), value)))
     if model == "softmax":
         if numeric and distinct > max(_MOST_CLASSES, len(column) // 5):
             raise ValueError(
                 f"model softmax needs classes, got {distinct} different numbers in {column.name!r}; use linear"
             )
-        return classes, f"classification into {distinct} classes, because the softmax model was asked for"
-    if not numeric:
-        return classes, f"classification into {distinct} classes, because the target is not a number"
-    whole = bool(np.all(as_numbers(column) == np.round(as_numbers(column))))
-    if whole and distinct <= _MOST_CLASSES:
-        return classes, f"classification, because the target takes only {distinct} whole numbers"
-    return None, f"regression, because the target takes {distinct} different numbers"
+        why = f"classification into {distinct} classes, because the softmax model was asked for"
+    elif not numeric:
+        why = f"classification into {distinct} classes, because the target is not a number"
+    elif whole and distinct <= min(_MOST_CLASSES, len(column) // 2):
+        why = f"classification, because the target takes only {distinct} whole numbers"
+    else:
+        return None, f"regression, because the target takes {distinct} different numbers"
+    return _classes(column), why + _rare(column)
+
+
+def _classes(column: pd.Series[Any]) -> tuple[Any, ...]:
+    """The classes in order."""
+    classes = [_plain(value) for value in column.unique()]
+    kinds = {type(value).__name__ for value in classes}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"target {column.name!r} holds classes of several kinds: {', '.join(sorted(kinds))}; make all of them text"
+        )
+    if len(classes) == len(column):
+        raise ValueError(f"target {column.name!r} is different in every row; classes must be met more than once")
+    return tuple(sorted(classes))
+
+
+def _rare(column: pd.Series[Any]) -> str:
+    """A warning about classes with fewer rows than there are parts of the table."""
+    counts = column.value_counts()
+    rare = [repr(_plain(value)) for value in counts.index[(counts > 0) & (counts < _PARTS)]]
+    return f"; too few rows to learn, choose and test with: {', '.join(rare[:5])}" if rare else ""
 
 
 def _plain(value: Any) -> Any:

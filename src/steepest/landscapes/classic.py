@@ -59,7 +59,7 @@ def _in_any_dimension(
 rosenbrock = _in_any_dimension(
     lambda w: jnp.sum((1 - w[:-1]) ** 2 + 100 * (w[1:] - w[:-1] ** 2) ** 2),
     name="rosenbrock",
-    formula=r"\sum_i (1 - w_i)^2 + 100 (w_{i+1} - w_i^2)^2",
+    formula=r"\sum_i [(1 - w_i)^2 + 100 (w_{i+1} - w_i^2)^2]",
     at=1.0,
     value=lambda n: 0.0,
     span=(-2.0, 3.0),
@@ -72,7 +72,7 @@ rosenbrock = _in_any_dimension(
 rastrigin = _in_any_dimension(
     lambda w: jnp.sum(w**2 - 10 * jnp.cos(2 * jnp.pi * w) + 10),
     name="rastrigin",
-    formula=r"\sum_i w_i^2 - 10 \cos 2\pi w_i + 10",
+    formula=r"\sum_i (w_i^2 - 10 \cos 2\pi w_i + 10)",
     at=0.0,
     value=lambda n: 0.0,
     span=(-5.12, 5.12),
@@ -123,7 +123,7 @@ _STYBLINSKI = -2.903534027771177
 styblinski_tang = _in_any_dimension(
     lambda w: 0.5 * jnp.sum(w**4 - 16 * w**2 + 5 * w),
     name="styblinski_tang",
-    formula=r"\frac{1}{2} \sum_i w_i^4 - 16 w_i^2 + 5 w_i",
+    formula=r"\frac{1}{2} \sum_i (w_i^4 - 16 w_i^2 + 5 w_i)",
     at=_STYBLINSKI,
     value=lambda n: n * -39.16616570377141,
     span=(-5.0, 5.0),

@@ -1,0 +1,73 @@
+"""What a fit is given, made sure of before any work."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from steepest.datasets import read_table
+from steepest.fit.columns import named
+
+_FEWEST_ROWS = 10
+_LARGEST_SEED = 2**32 - 1
+
+
+def checked_table(table: pd.DataFrame | str | Path) -> pd.DataFrame:
+    """The table, read if it is a path, its columns called by different strings, with rows enough to be split.
+
+    Raises:
+        TypeError: neither a DataFrame nor a path.
+        ValueError: two columns of one name; too few rows; a file that cannot be read.
+        FileNotFoundError: there is no such file.
+    """
+    data = named(read_table(table) if isinstance(table, str | Path) else table)
+    if len(data) < _FEWEST_ROWS:
+        raise ValueError(
+            f"the table has {len(data)} rows; at least {_FEWEST_ROWS} are needed to train, choose and test"
+        )
+    return data
+
+
+def check_shares(**shares: float) -> None:
+    """Each share of the rows must lie between 0 and 1.
+
+    >>> check_shares(test_size=20)
+    Traceback (most recent call last):
+    ValueError: test_size must lie between 0 and 1, got 20; 0.2 holds a fifth of the rows out
+    """
+    for name, share in shares.items():
+        if not isinstance(share, Real):
+            raise TypeError(f"{name} must be a number between 0 and 1, got {share!r}")
+        if not 0 < share < 1:
+            raise ValueError(f"{name} must lie between 0 and 1, got {share}; 0.2 holds a fifth of the rows out")
+
+
+def check_seed(seed: int) -> None:
+    """The seed must be one that the split, the start and the batches all take."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise TypeError(f"seed must be a whole number, got {seed!r}")
+    if not 0 <= seed <= _LARGEST_SEED:
+        raise ValueError(f"seed must lie between 0 and {_LARGEST_SEED}, got {seed}")
+
+
+def checked_rates(learning_rate: ArrayLike) -> NDArray[np.float64]:
+    """The learning rates to try in increasing order, shape (rates,).
+
+    >>> checked_rates([0.1, 0.01])
+    array([0.01, 0.1 ])
+    """
+    try:
+        rates: NDArray[Any] = np.atleast_1d(np.asarray(learning_rate, float))
+    except (TypeError, ValueError):
+        raise TypeError(f"learning_rate must be a number or a list of numbers, got {learning_rate!r}") from None
+    if rates.ndim != 1 or not rates.size:
+        raise ValueError(f"learning_rate must be a number or a list of at least one, got shape {rates.shape}")
+    wrong = rates[~((rates > 0) & np.isfinite(rates))]
+    if wrong.size:
+        raise ValueError(f"learning_rate must be positive and finite, got {wrong[0]:g}")
+    return np.unique(rates)
