@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -43,6 +44,11 @@ class Layout:
     traced: Sequence[Axis]
     order: Sequence[str]
     record: str
+
+
+@cache
+def _version() -> str:
+    return version("steepest")
 
 
 def parameter_names(tree: Any) -> list[str]:
@@ -88,7 +94,7 @@ def labelled(cells: Sequence[Cell], layout: Layout, attributes: dict[str, Any]) 
     dataset = xr.Dataset(
         {name: _grid(pieces, layout) for name, pieces in variables.items()},
         coords=coords | {layout.record: coordinate} | ({"parameter": list(names)} if names else {}),
-        attrs={"steepest": version("steepest"), **attributes},
+        attrs={"steepest": _version(), **attributes},
     )
     _describe(dataset, layout.record)
     structures = np.empty(tuple(len(axis) for axis in layout.looped), object)
@@ -100,8 +106,8 @@ def labelled(cells: Sequence[Cell], layout: Layout, attributes: dict[str, Any]) 
     looped = {axis.name: axis.labels for axis in layout.looped}
     return Parts(
         dataset,
-        {name: _grid(pieces, layout).assign_coords(coords) for name, pieces in leaves.items()},
-        {name: _grid(pieces, layout).assign_coords(coords) for name, pieces in averages.items()},
+        {name: xr.DataArray(_grid(pieces, layout), coords=coords) for name, pieces in leaves.items()},
+        {name: xr.DataArray(_grid(pieces, layout), coords=coords) for name, pieces in averages.items()},
         xr.DataArray(structures, dims=list(looped), coords=looped),
     )
 
@@ -180,7 +186,7 @@ def _curve(recorded: NDArray[Any], final: NDArray[Any], end: NDArray[Any], coord
     return curve
 
 
-def _grid(pieces: list[tuple[Cell, NDArray[Any], tuple[str, ...]]], layout: Layout) -> xr.DataArray:
+def _grid(pieces: list[tuple[Cell, NDArray[Any], tuple[str, ...]]], layout: Layout) -> xr.Variable:
     """One variable of all cells on the axes of the grid, axes in front."""
     traced = [axis.name for axis in layout.traced]
     shape = tuple(len(axis) for axis in layout.traced)
@@ -200,7 +206,7 @@ def _grid(pieces: list[tuple[Cell, NDArray[Any], tuple[str, ...]]], layout: Layo
             whole[cell.place] = unfolded(values)
         dims = (*(axis.name for axis in layout.looped), *dims)
     own = [name for name in dims if name not in layout.order]
-    return xr.DataArray(whole, dims=dims).transpose(*(name for name in layout.order if name in dims), *own)
+    return xr.Variable(dims, whole).transpose(*(name for name in layout.order if name in dims), *own)
 
 
 def _describe(dataset: xr.Dataset, record: str) -> None:

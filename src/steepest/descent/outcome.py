@@ -90,19 +90,31 @@ def collected(program: Program, run: Run, pieces: list[Any], evaluation: Any, ax
     )
 
 
+def _places(lane: NDArray[Any], order: NDArray[Any], lanes: int, orders: int) -> slice | NDArray[Any]:
+    """Where a block's runs go among all; in one piece without data orders, which copies ten times faster."""
+    if orders == 1:
+        return slice(int(lane[0]), min(int(lane[0]) + len(lane), lanes))
+    return np.ravel(lane[None, :] * orders + order[:, None])
+
+
 def joined(blocks: Sequence[Block], pieces: Sequence[Outcome], lanes: int, orders: int) -> Outcome:
     """The blocks' outcomes as one, runs in the order lane, data order; fillers dropped."""
     if len(pieces) == 1 and len(blocks[0][1]) == 1:
         return pieces[0]
     runs = lanes * orders
-    places = [(lane[None, :] * orders + order[:, None]).ravel() for lane, order in blocks]
+    places = [_places(lane, order, lanes, orders) for lane, order in blocks]
     longest = max(len(piece.records["loss"]) for piece in pieces)
 
     def whole(leaves: Any, recorded: bool) -> NDArray[Any]:
         shape = (longest, *leaves[0].shape[1:-1]) if recorded else leaves[0].shape[:-1]
-        array = np.full((*shape, runs), np.nan if recorded else 0, leaves[0].dtype)
+        short = recorded and any(len(leaf) < longest for leaf in leaves)
+        array = np.full((*shape, runs), np.nan, leaves[0].dtype) if short else np.empty((*shape, runs), leaves[0].dtype)
         for place, leaf in zip(places, leaves, strict=True):
-            (array[: len(leaf)] if recorded else array)[..., place] = leaf
+            target = array[: len(leaf)] if recorded else array
+            if isinstance(place, slice):
+                target[..., place] = leaf[..., : place.stop - place.start]
+            else:
+                target[..., place] = leaf
         return array
 
     def trees(values: list[Any], recorded: bool = False) -> Any:
