@@ -134,7 +134,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     except PermissionError:
         raise PermissionError(f"{file} may not be read; check its permissions") from None
     except Exception as error:
-        raise ValueError(f"{file} cannot be read as {file.suffix[1:].upper()}: {str(error).splitlines()[0]}") from error
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{file} cannot be read as {file.suffix[1:].upper()}: {first}") from error
     if table.empty:
         raise ValueError(f"{file} holds no rows; a table needs a header and at least one row")
     return table
@@ -148,7 +149,8 @@ def _parsed(file: Path) -> pd.DataFrame:
     twice = header[header.duplicated() & header.notna()]
     if len(twice):
         raise ValueError(f"two columns are called {twice.iloc[0]!r}")
-    return pd.read_csv(file)
+    # In one piece, so that a column has one type and not one a chunk.
+    return pd.read_csv(file, low_memory=False)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

@@ -120,10 +120,9 @@ def fit(
     check_shares(test_size=test_size, validation_size=validation_size)
     check_seed(seed)
     rates = checked_rates(_RATES["mlp" if model == "mlp" else "affine"] if learning_rate is None else learning_rate)
-    hidden = models.mlp(hidden_layer_sizes).hidden_layer_sizes
     data, target = checked_table(table), str(target)
     rows = split(data, recognise(data, target, model), test_size, validation_size, seed)
-    setup = _setup(data, target, model, hidden, rows, l2)
+    setup = _setup(data, target, model, models.mlp(hidden_layer_sizes).hidden_layer_sizes, rows, l2)
     name, constructor, fixed = _method(method, setup.kind)
     size = batch_size if batch_size is not None or setup.kind == "affine" else min(32, len(rows.train))
     most = _EPOCHS[setup.kind] if epochs is None else epochs
