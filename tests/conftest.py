@@ -6,7 +6,10 @@ import os
 
 os.environ["MPLBACKEND"] = "Agg"  # before Matplotlib is imported; commands that tests start inherit it
 
+from collections.abc import Iterator
+
 import jax
+import pytest
 from hypothesis import HealthCheck, settings
 
 # An error in all but sums, by the warning filters of pyproject.toml. Not by a fixture: descend() traces in threads of
@@ -22,3 +25,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steepest")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_what_was_compiled() -> Iterator[None]:
+    """Halves the memory of a whole run: no test file calls what another one compiled."""
+    yield
+    jax.clear_caches()  # type: ignore[no-untyped-call]

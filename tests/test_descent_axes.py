@@ -63,6 +63,7 @@ def test_changing_a_number_compiles_nothing():
     assert len(first) > 0
     with compilations() as again:
         run(0.02, 0.9, 100, 1e-3)
+        run(0.02, 0.9, 1000, 1e-3)
         descend(bowl, optax.sgd, learning_rate=0.03, momentum=0, steps=98, every=3, start=[1.0, 1.0], seed=4)
     assert again == []
 
@@ -277,6 +278,15 @@ def test_records_end_where_the_run_ends():
         ({"learning_rate": 0.1, "steps": 5, "dtype": "float46"}, "did you mean 'float64'"),
         ({"learning_rate": 0.1, "steps": 5, "average": 5}, "average=5 must be below"),
         ({"learning_rate": 0.1, "steps": 5, "record": {"loss": bowl}}, "'loss' is not a name"),
+        ({"learning_rate": [0.1, 0.2], "steps": 5, "record": {"learning_rate": bowl}}, "is not a name"),
+        (
+            {"learning_rate": 0.1, "steps": 5, "record": {"twice": lambda w: 2 * w}},
+            "must return one number, got shape (2,)",
+        ),
+        ({"learning_rate": 0.1, "steps": 5, "record": {"one": lambda w: float(w[0])}}, "cannot be evaluated"),
+        ({"learning_rate": 0.1, "steps": 5, "record": 5}, "record must be a dict"),
+        ({"learning_rate": 0.1, "steps": 5, "stop": 1e-3}, "stop must be a steepest.Stop"),
+        ({"learning_rate": {1: 0.1, "1": 0.2}, "steps": 5}, "two labels that read the same"),
         ({"learning_rate": 0.1, "steps": 5, "record": {"extra": 3}}, "must be a function of the parameters"),
         ({"learning_rate": 0.1, "momentum": "0.9", "steps": 5}, "momentum"),
     ],

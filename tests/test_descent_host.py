@@ -63,6 +63,8 @@ def test_ctrl_c_returns_what_is_done(rates):
         steps=500_000_000,
         every=10_000_000,
         path=False,
+        steps=50_000_000,
+        every=1_000_000,
         stop=Stop(gradient_norm=None),
     )
     timer.join()
@@ -148,3 +150,28 @@ def test_the_users_precision_is_as_found_inside_their_own_programs():
     descend(bowl, optax.sgd, learning_rate=0.05, steps=20)
     assert jax.numpy.ones(1).dtype == np.float32
     assert jax.jit(jax.grad(bowl))(jax.numpy.array([1.0, 1.0])).dtype == np.float32
+
+
+def test_ctrl_c_before_a_batch_was_seen_keeps_every_run():
+    generator = np.random.default_rng(0)
+    risk = EmpiricalRisk(
+        lambda w, rows: rows @ w,
+        lambda p, t: (p - t) ** 2,
+        generator.normal(size=(40, 3)),
+        generator.normal(size=40),
+        start=np.zeros(3),
+    )
+    timer = interrupt_after(0.7)
+    cut = descend(
+        risk, optax.sgd, learning_rate=np.geomspace(1e-6, 1e-4, 400), batch_size=[4, 8],
+        steps=50_000_000, every=1_000_000, stop=Stop(gradient_norm=None),
+    )  # fmt: skip
+    timer.join()
+    assert (cut.verdict == Verdict.INTERRUPTED).all()
+    assert np.isfinite(cut.final_loss).all()
+    # Every run's end stands among its records, also of those that never began.
+    ends = cut.steps.values
+    at = np.searchsorted(cut.dataset.step.values, ends)
+    reached = cut.dataset.step.values[np.minimum(at, cut.loss.sizes["step"] - 1)] == ends
+    losses = np.take_along_axis(cut.loss.values, np.minimum(at, cut.loss.sizes["step"] - 1)[..., None], axis=-1)[..., 0]
+    np.testing.assert_array_equal(losses[reached], cut.final_loss.values[reached])

@@ -152,6 +152,10 @@ def test_a_saved_classifier_knows_its_classes(tmp_path):
     assert set(loaded.predict(table)) <= {"setosa", "versicolor", "virginica"}
     np.testing.assert_array_equal(loaded.probabilities(table), predictor.probabilities(table))
     np.testing.assert_allclose(loaded.probabilities(table).sum(axis=1), 1.0)
+    whole = (tmp_path / "model.npz").read_bytes()
+    (tmp_path / "model.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_model(tmp_path)
     (tmp_path / "model.npz").write_bytes(b"PK")
     with pytest.raises(ValueError, match="cannot be read"):
         load_model(tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steepest import batches
+from steepest import batches, models
 from steepest.descent import Stop, descend
 from steepest.descent import blocks as blocks_module
 from steepest.gradients import check_gradient
@@ -280,3 +280,48 @@ def test_what_is_refused(make, words):
     with pytest.raises((ValueError, TypeError)) as caught:
         make()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("sizes", [[None, 5], [1, 5], [5, None, 1]])
+def test_records_of_several_batch_sizes_stand_at_their_own_steps(sizes):
+    # Without ``every`` each size would choose its own interval; one axis of steps holds them all.
+    both = descend(risk(), optax.sgd, learning_rate=0.01, steps=100, batch_size=sizes)
+    every = int(both.dataset.step[1])
+    for place, size in enumerate(sizes):
+        alone = descend(risk(), optax.sgd, learning_rate=0.01, steps=100, batch_size=size, every=every)
+        np.testing.assert_array_equal(both.dataset.step, alone.dataset.step)
+        np.testing.assert_allclose(both.loss.isel(batch_size=place), alone.loss, rtol=1e-12)
+
+
+def test_only_parameters_called_bias_are_spared_the_l2_term():
+    x, y = data()
+
+    def model(params, rows):
+        return rows @ params["unbiased"] + params["bias"]
+
+    penalised = EmpiricalRisk(model, half_squares, x, y, l2=2.0)
+    plain = EmpiricalRisk(model, half_squares, x, y)
+    params = {"unbiased": [1.0, 2.0, 3.0], "bias": 5.0}
+    assert penalised(params) - plain(params) == pytest.approx(14.0)
+
+
+def test_single_precision_stays_single_with_an_l2_term():
+    for size in (None, 1, 4):
+        run = descend(risk(l2=0.1), optax.sgd, learning_rate=0.01, epochs=1, batch_size=size, dtype="float32")
+        assert run.loss.dtype == np.float32
+
+
+def test_starts_of_a_model_may_be_an_axis():
+    x, y = data()
+    own = EmpiricalRisk(models.linear, half_squares, x, y)
+    points = [{"weight": np.full(3, float(k)), "bias": 0.0} for k in range(2)]
+    listed = descend(own, optax.sgd, learning_rate=0.01, epochs=2, start=points)
+    labelled = descend(own, optax.sgd, learning_rate=0.01, epochs=2, start=dict(zip("ab", points, strict=True)))
+    assert listed.axes == labelled.axes == ("start",)
+    np.testing.assert_allclose(listed.loss.values, labelled.loss.values, rtol=1e-12)
+
+
+def test_a_stretch_of_no_steps_has_no_rows():
+    for plan in (batches.shuffled(5), batches.with_replacement(5)):
+        for first in (0, 4, 4096):
+            assert plan.rows(0, first, 0, 20).shape == (0, 5)

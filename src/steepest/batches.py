@@ -57,6 +57,8 @@ class Shuffled:
 
     def rows(self, seed: int, first: int, count: int, rows: int) -> Rows:
         """Row numbers of a stretch of steps; see :class:`Plan`."""
+        if count == 0:
+            return np.empty((0, self.width), np.int32)
         per_epoch = self.steps_per_epoch(rows)
         epochs = range(first // per_epoch, (first + count - 1) // per_epoch + 1)
         order = np.full((len(epochs), per_epoch * self.width), -1, np.int32)
@@ -82,6 +84,8 @@ class WithReplacement:
 
     def rows(self, seed: int, first: int, count: int, rows: int) -> Rows:
         """Row numbers of a stretch of steps; see :class:`Plan`."""
+        if count == 0:
+            return np.empty((0, self.width), np.int32)
         streams = range(first // _DRAWS_PER_STREAM, (first + count - 1) // _DRAWS_PER_STREAM + 1)
         draws = [
             _generator(seed, _WITH_REPLACEMENT, stream).integers(

@@ -64,7 +64,7 @@ class EmpiricalRisk:
             raise ValueError(f"x and y must have the same number of rows, got {len(x)} and {len(y)}")
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "y", y)
-        if not (np.isscalar(self.l2) and 0 <= float(self.l2) < np.inf):  # type: ignore[arg-type]
+        if not isinstance(self.l2, int | float | np.number) or not 0 <= self.l2 < np.inf:
             raise ValueError(f"l2 must be a finite number at least 0, got {self.l2!r}")
         if self.weights is not None:
             object.__setattr__(self, "weights", _row_weights(self.weights, len(x)))
@@ -180,8 +180,8 @@ def _masked(weights: Any, values: Any) -> Any:
 
 
 def _half_squared_norm(params: Params) -> Any:
-    leaves = [leaf for path, leaf in tree_flatten_with_path(params)[0] if "bias" not in keystr(path[-1:])]
-    return 0.5 * sum((jnp.sum(leaf * leaf) for leaf in leaves), start=jnp.zeros(()))
+    leaves = [leaf for path, leaf in tree_flatten_with_path(params)[0] if keystr(path[-1:], simple=True) != "bias"]
+    return 0.5 * sum((jnp.sum(leaf * leaf) for leaf in leaves), start=0.0)
 
 
 def _data(values: Any, name: str) -> NDArray[Any]:

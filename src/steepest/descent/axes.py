@@ -100,6 +100,8 @@ def labelled_axis(name: str, values: Mapping[Any, Any]) -> Axis:
     if not values:
         raise ValueError(f"{name} is an empty axis; give at least one labelled value")
     labels = np.asarray([str(label) for label in values])
+    if len(set(labels.tolist())) < len(labels):
+        raise ValueError(f"{name} has two labels that read the same: {', '.join(labels.tolist())}")
     if all(is_number(value) for value in values.values()):
         return Axis(name, labels, np.asarray([_finite(name, value) for value in values.values()]), traced=True)
     return Axis(name, labels, list(values.values()), traced=False)

@@ -34,6 +34,8 @@ _LEAST_LANES = 128
 _BLOCK_NUMBERS = 2**24
 _ACCELERATOR_LANES = 2**18
 _SHORTEST_PLAN = 256
+_USUAL_RECORDS = 1024
+_SMALL_BYTES = 2**20
 _LONG_STRETCH = 64
 _FLAT_PARAMETERS = 4096
 
@@ -90,12 +92,14 @@ def _cut(job: Job, workers: int, on_cpu: bool, block_lanes: int | None) -> tuple
         width = max(1, min(orders, most // size, _ROOM_BYTES // (4 * _SHORTEST_PLAN * job.plan.width)))
     lane_blocks, order_blocks = _slices(lanes, size), _slices(orders, width)
     per_record = size * width * np.dtype("float64").itemsize * (2 + len(job.extra) + job.program.path * job.parameters)
-    room = max(1, min(job.records, _ROOM_BYTES // per_record))
+    # Room for a thousand records costs small blocks nothing, and spares a compilation when the steps change.
+    room = max(1, min(job.records, _ROOM_BYTES // per_record), min(_USUAL_RECORDS, _SMALL_BYTES // per_record))
     plan_steps = 0
     one_record = job.plan is not None and job.every >= _LONG_STRETCH
     room = 1 if one_record else room
     if job.plan is not None:
-        plan_steps = min(job.steps, max(_SHORTEST_PLAN, _ROOM_BYTES // (4 * width * job.plan.width)))
+        most_steps = max(_SHORTEST_PLAN, _ROOM_BYTES // (4 * width * job.plan.width))
+        plan_steps = min(1 << (job.steps - 1).bit_length(), most_steps)
     program = job.program._replace(
         lanes=size > 1,
         orders=width > 1,

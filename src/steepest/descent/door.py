@@ -23,6 +23,7 @@ from steepest.descent.hyperparameters import check_names
 from steepest.descent.job import Clock, Request, job_of, within_memory
 from steepest.descent.labels import Cell, Layout, labelled
 from steepest.descent.result import Descent
+from steepest.descent.starts import own_start
 from steepest.descent.stops import Stop
 from steepest.objectives import Descendable
 from steepest.precision import check_precision, double_precision
@@ -100,11 +101,12 @@ def descend(
     check_names(by_label(methods), settings, {name for name, value in settings.items() if isinstance(value, Axis)})
     first = objectives.values[0] if isinstance(objectives, Axis) else objectives
     batches = batch_axis(batch_size, first.rows)
-    grid = Grid(
-        objectives, methods, settings, batches, start_axis(start, getattr(first, "start", None)), seed_axis(seed)
-    )
+    own = None if start is None else own_start(first, precision)
+    grid = Grid(objectives, methods, settings, batches, start_axis(start, own), seed_axis(seed))
+    if stop is not None and not isinstance(stop, Stop):
+        raise TypeError(f"stop must be a steepest.Stop, e.g. Stop(gradient_norm=1e-6), got {stop!r}")
     clock = Clock(_count("steps", steps), _count("epochs", epochs), _count("every", every))
-    request = Request(stop or Stop(), path, _recorded(record), _average_from(average), precision)
+    request = Request(stop or Stop(), path, _recorded(record, grid.order), _average_from(average), precision)
     with double_precision():
         jobs = [(place, *job_of(grid, cell, clock, request)) for place, cell in grid.cells()]
         jobs = within_memory(jobs, clock, request)
@@ -119,8 +121,10 @@ def descend(
     return Descent(lambda: labelled(cells, layout, attributes), by_label(objectives), clock.record)
 
 
-def _recorded(record: Mapping[str, Any] | None) -> dict[str, Any]:
-    taken = {"loss", "gradient_norm", "path", "verdict", "reason", "steps"}
+def _recorded(record: Mapping[str, Any] | None, axes: list[str]) -> dict[str, Any]:
+    if record is not None and not isinstance(record, Mapping):
+        raise TypeError(f"record must be a dict of name → function of the parameters, got {record!r}")
+    taken = {"loss", "gradient_norm", "path", "verdict", "reason", "steps", "step", "epoch", "parameter", *axes}
     for name, function in (record or {}).items():
         if not isinstance(name, str) or name in taken or name.startswith("final_"):
             raise ValueError(

@@ -14,7 +14,7 @@ from steepest.batches import Plan
 from steepest.descent.axes import Axis
 from steepest.descent.grid import Grid
 from steepest.descent.hyperparameters import seed_parameter
-from steepest.descent.starts import Starts, check_loss, resolve_start
+from steepest.descent.starts import Starts, check_loss, check_records, resolve_start
 from steepest.descent.state import Program
 from steepest.descent.stops import Limits, Stop
 from steepest.objectives import Oracle, Params, as_partial, is_descendable
@@ -46,6 +46,11 @@ class Clock:
         if self.epochs is not None:
             if rows is None:
                 raise ValueError("epochs needs an objective with rows, such as an EmpiricalRisk; give steps instead")
+            if self.epochs * per_epoch >= 2**31:
+                raise ValueError(
+                    f"epochs={self.epochs} of {rows} rows are {self.epochs * per_epoch} steps at this batch size; "
+                    "a run takes fewer than 2**31"
+                )
             return self.epochs * per_epoch, (self.every or 1) * per_epoch, per_epoch
         assert self.steps is not None
         if self.every is not None or plan is None:
@@ -115,6 +120,8 @@ def job_of(grid: Grid, cell: dict[str, Any], clock: Clock, request: Request) -> 
     starts = resolve_start(objective, grid.start, np.asarray(seeds), request.precision)
     oracle = objective.oracle(request.precision)
     check_loss(objective.name, oracle, starts.one, plan is not None)
+    extra = _extra(request.record, request.precision)
+    check_records(extra, starts.one)
     static, numbers = grid.static(cell), grid.numbers(cell)
     if request.average_from is not None and request.average_from >= steps:
         raise ValueError(f"average={request.average_from} must be below the number of steps, {steps}")
@@ -132,7 +139,7 @@ def job_of(grid: Grid, cell: dict[str, Any], clock: Clock, request: Request) -> 
     job = Job(
         program=program,
         oracle=oracle,
-        extra=_extra(request.record, request.precision),
+        extra=extra,
         limits=request.stop.limits(request.precision),
         starts=_lane_starts(grid, starts),
         values=_lane_values(grid, numbers, request.precision),
@@ -183,6 +190,9 @@ def _lane_starts(grid: Grid, starts: Starts) -> Callable[[NDArray[Any], NDArray[
 def within_memory(jobs: Sequence[Any], clock: Clock, request: Request) -> list[Any]:
     """Decide on the path, and on how often to record where the caller did not."""
     every = [place_job_unit[1].every for place_job_unit in jobs]
+    if clock.epochs is None:
+        # One axis of steps for all cells: as seldom as the one that is recorded most seldom.
+        every = [max(every)] * len(every)
 
     def size(path: bool, factor: int) -> float:
         runs = (job.lanes * len(job.seeds) * (2 + len(job.extra) + path * job.parameters) for _, job, _ in jobs)
@@ -200,15 +210,10 @@ def within_memory(jobs: Sequence[Any], clock: Clock, request: Request) -> list[A
             stacklevel=3,
         )
     kept = []
-    for place, job, unit in jobs:
+    for (place, job, unit), own in zip(jobs, every, strict=True):
         program = job.program._replace(path=path)
-        kept.append((place, _replaced(job, program, min(job.every * factor, max(job.steps, unit))), unit))
+        kept.append((place, replace(job, program=program, every=min(own * factor, max(job.steps, unit))), unit))
     return kept
-
-
-def _replaced(job: Job, program: Program, every: int) -> Job:
-
-    return replace(job, program=program, every=every)
 
 
 def _extra(record: dict[str, Any], precision: np.dtype[Any]) -> dict[str, Any]:

@@ -27,7 +27,6 @@ class Cell:
         place: its position on each looped axis.
         every: units between records; a unit is a step, or an epoch.
         steps_per_unit: 1, or the steps of an epoch.
-        names: names of the parameters, one a number.
     """
 
     place: tuple[int, ...]
@@ -131,6 +130,7 @@ def _record_coordinate(cells: Sequence[Cell]) -> tuple[NDArray[Any], list[NDArra
     """The units at which anything was recorded, and where each run of each cell ended, in units."""
     ends = [cell.outcome.steps / cell.steps_per_unit for cell in cells]
     every = cells[0].every
+    assert all(cell.every == every for cell in cells), "cells of one dataset are recorded at the same units"
     count = max(len(cell.outcome.records["loss"]) for cell in cells)
     last = max(float(end.max()) for end in ends)
     coordinate = np.arange(count) * float(every)
@@ -180,9 +180,10 @@ def _curve(recorded: NDArray[Any], final: NDArray[Any], end: NDArray[Any], coord
     after = coordinate[:, None] > end
     if after.any():
         curve[np.broadcast_to(after.reshape(len(coordinate), *[1] * (recorded.ndim - 2), -1), curve.shape)] = np.nan
-    if len(coordinate) > len(recorded):
-        ending = end == coordinate[-1]
-        curve[-1][..., ending] = final[..., ending]
+    # A run's end stands where the coordinate has it, whether a record was made there or the run was cut off.
+    at = np.searchsorted(coordinate, end).clip(max=len(coordinate) - 1)
+    runs = np.flatnonzero(coordinate[at] == end)
+    curve[at[runs], ..., runs] = np.moveaxis(final[..., runs], -1, 0)
     return curve
 
 

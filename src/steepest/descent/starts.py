@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -63,13 +64,14 @@ def resolve_start(objective: Descendable, start: Any, seeds: NDArray[Any], dtype
         each = [objective.initial(int(seed), dtype) for seed in (seeds if depends_on_seed else seeds[:1])]
         return Starts(jax.tree.map(lambda *leaves: np.stack(leaves)[None], *each))
     points = list(start.values) if isinstance(start, Axis) else [start]
-    own = _own(objective, dtype)
+    own = own_start(objective, dtype)
     for point in points:
         _check(objective, point, points[0] if own is None else own)
     return Starts(jax.tree.map(lambda *leaves: np.stack(leaves)[:, None], *[cast(point, dtype) for point in points]))
 
 
-def _own(objective: Descendable, dtype: np.dtype[Any]) -> Params | None:
+def own_start(objective: Descendable, dtype: np.dtype[Any]) -> Params | None:
+    """The objective's own parameters, given or its model's; None where there are none."""
     try:
         return objective.initial(0, dtype)
     except ValueError:
@@ -106,6 +108,21 @@ def check_loss(name: str, oracle: Oracle, params: Params, batches: bool) -> None
     if error is not None:
         shapes = jax.tree.map(np.shape, params)
         raise ValueError(f"{name!r} cannot be evaluated at parameters of shape {shapes}: {error}")
+
+
+def check_records(extra: Mapping[str, Any], params: Params) -> None:
+    """Whatever is recorded beside the loss must be a scalar at parameters of these shapes.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, function in extra.items():
+        try:
+            shape = getattr(jax.eval_shape(lambda at, point: at(point), function, params), "shape", None)
+        except Exception as error:
+            raise ValueError(f"record[{name!r}] cannot be evaluated: {str(error).splitlines()[0]}") from error
+        if shape != ():
+            raise ValueError(f"record[{name!r}] must return one number, got shape {shape}")
 
 
 @lru_cache(maxsize=512)

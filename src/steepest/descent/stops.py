@@ -83,6 +83,9 @@ class Stop:
             ``math.inf`` leaves only the loss that is not finite.
         parameter_norm: diverged once the Euclidean norm of the parameters is above this; None for no limit.
 
+    Norms are compared by their squares, so a gradient norm above 1e154 (1e19 in float32) counts as not finite, and one
+    below 1e-162 (1e-23) as zero.
+
     A loss or gradient that is not finite always ends a run as diverged. With mini-batches the full loss and gradient
     are known where they are recorded, and these limits are checked there; a batch whose loss is not finite ends
     the run at that step.
@@ -114,11 +117,16 @@ class Stop:
         """The limits as numbers a compiled program takes, so that changing one compiles nothing."""
         tolerance = _DEFAULT_TOLERANCE[dtype.name] if isinstance(self.gradient_norm, str) else self.gradient_norm
         return Limits(
-            squared_gradient_norm=dtype.type(-1.0 if tolerance is None else tolerance**2),
+            squared_gradient_norm=dtype.type(-1.0) if tolerance is None else _squared(tolerance, dtype),
             target_loss=None if self.target_loss is None else dtype.type(self.target_loss),
             loss=None if self.loss_limit is None else dtype.type(self.loss_limit),
-            squared_parameter_norm=None if self.parameter_norm is None else dtype.type(self.parameter_norm**2),
+            squared_parameter_norm=None if self.parameter_norm is None else _squared(self.parameter_norm, dtype),
         )
+
+
+def _squared(norm: float, dtype: np.dtype[Any]) -> Any:
+    with np.errstate(over="ignore", under="ignore"):
+        return np.square(np.float64(norm)).astype(dtype)
 
 
 class Limits(NamedTuple):

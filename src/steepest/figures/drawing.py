@@ -115,7 +115,8 @@ def draw_path(axes: Axes, path: NDArray[Any], extent: Window, run: Descent, shad
     """A path as far as it stays near the window; where it leaves for good, a cross."""
     span = np.array([high - low for low, high in extent])
     reach = np.abs(path - np.mean(extent, axis=1)) <= 20 * span
-    near = path[: int(np.argmin(reach.all(axis=1))) or None] if not reach.all() else path
+    gone = np.flatnonzero(~reach.all(axis=1))
+    near = path[: gone[0]] if len(gone) else path
     axes.plot(*thinned(near).T, "-", color=shade, linewidth=1.6, label=words, zorder=3)
     axes.plot(*thinned(near, _MOST_MARKERS).T, "o", color=shade, markersize=3.5, zorder=3)
     within = inside(path, extent)

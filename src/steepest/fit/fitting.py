@@ -51,7 +51,7 @@ class Fit:
 
     Attributes:
         predictor: the trained model.
-        recipe: the settings chosen, ``epochs`` those with the least validation loss.
+        recipe: the settings chosen; ``epochs`` is where an mlp was stopped, and the most allowed for a convex model.
         sweep: every learning rate tried: a Descent with the axis ``learning_rate``, validation loss recorded.
         training: the last descent, on training and validation rows.
         scores: name → score on the test rows.

@@ -60,7 +60,9 @@ def write_fit(fitted: Fit, folder: str | Path, *, overwrite: bool = False, comma
     """
     place = check_folder(folder, overwrite)
     fitted.predictor.save(place)
-    (place / "metrics.json").write_text(json.dumps(_metrics(fitted), indent=1) + "\n", encoding="utf-8")
+    (place / "metrics.json").write_text(
+        json.dumps(_metrics(fitted), indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    )
     shutil.rmtree(place / "sweep.zarr", ignore_errors=True)
     fitted.sweep.to_zarr(place / "sweep.zarr")
     figures = _write_figures(fitted, place / "figures")
@@ -70,7 +72,10 @@ def write_fit(fitted: Fit, folder: str | Path, *, overwrite: bool = False, comma
 
 def _metrics(fitted: Fit) -> dict[str, object]:
     return {
-        "test": {name: asdict(score) for name, score in fitted.scores.items()},
+        "test": {
+            name: {part: value if np.isfinite(value) else None for part, value in asdict(score).items()}
+            for name, score in fitted.scores.items()
+        },
         "rows": fitted.rows,
         "recipe": asdict(fitted.recipe),
         "sweep": {

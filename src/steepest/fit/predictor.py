@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def load_model(folder: str | Path) -> Predictor:
         )
         like = _like(loaded, len(leaves))
         return Predictor(loaded.columns, loaded.task, architecture, jax.tree.unflatten(like, leaves))
-    except (KeyError, ValueError, TypeError, OSError, EOFError) as error:
+    except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"the model in {place} cannot be read: {error}") from error
 
 

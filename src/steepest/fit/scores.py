@@ -22,7 +22,7 @@ class Scored:
     Attributes:
         value: of the model.
         standard_error: standard deviation over resamples of the test rows (Efron 1979).
-        baseline: of predicting the training mean, or the most frequent class.
+        baseline: of predicting the training mean, or the training shares of the classes.
     """
 
     value: float
