@@ -63,8 +63,6 @@ def test_ctrl_c_returns_what_is_done(rates):
         steps=500_000_000,
         every=10_000_000,
         path=False,
-        steps=50_000_000,
-        every=1_000_000,
         stop=Stop(gradient_norm=None),
     )
     timer.join()
@@ -171,7 +169,7 @@ def test_ctrl_c_before_a_batch_was_seen_keeps_every_run():
     assert np.isfinite(cut.final_loss).all()
     # Every run's end stands among its records, also of those that never began.
     ends = cut.steps.values
-    at = np.searchsorted(cut.dataset.step.values, ends)
-    reached = cut.dataset.step.values[np.minimum(at, cut.loss.sizes["step"] - 1)] == ends
-    losses = np.take_along_axis(cut.loss.values, np.minimum(at, cut.loss.sizes["step"] - 1)[..., None], axis=-1)[..., 0]
+    last = np.minimum(np.searchsorted(cut.dataset.step.values, ends), cut.loss.sizes["step"] - 1)
+    reached = cut.dataset.step.values[last] == ends
+    losses = np.take_along_axis(cut.loss.transpose(..., "step").values, last[..., None], axis=-1)[..., 0]
     np.testing.assert_array_equal(losses[reached], cut.final_loss.values[reached])
