@@ -206,6 +206,8 @@ def test_best_picks_the_smallest_and_never_a_diverged_run():
     assert sweep.best(by="loss").final_loss == best.final_loss
     with pytest.raises(ValueError, match="every run diverged"):
         descend(bowl, optax.sgd, learning_rate=[1.0, 2.0], steps=40).best()
+    with pytest.raises(ValueError, match="one number a run, got 'verdict'"):
+        sweep.best(by="verdict")
     with pytest.raises(ValueError, match="one number a run, got 'los'"):
         sweep.best(by="los")
 
@@ -237,6 +239,13 @@ def test_everything_leaves_the_process_and_comes_back(tmp_path):
     row = frame[(frame.learning_rate == 0.01) & (frame.momentum == "heavy") & (frame.step == 20)]
     assert row["w[1]"].item() == sweep.path.sel(learning_rate=0.01, momentum="heavy", step=20, parameter="w[1]").item()
     assert len(frame) == 2 * 2 * 4
+
+
+def test_a_parameter_called_like_a_variable_has_a_column_of_its_own():
+    run = descend(Objective(lambda p: p["loss"] ** 2, start={"loss": 3.0}), optax.sgd, learning_rate=0.1, steps=2)
+    frame = run.to_dataframe()
+    np.testing.assert_allclose(frame["loss"], [9.0, 5.76, 3.6864])
+    np.testing.assert_allclose(frame["path loss"], [3.0, 2.4, 1.92])
 
 
 def test_records_end_where_the_run_ends():

@@ -55,9 +55,9 @@ def is_number(value: Any) -> bool:
     """
     if isinstance(value, bool | np.bool_):
         return False
-    if isinstance(value, int | float | np.number):
+    if isinstance(value, int | float | np.integer | np.floating):
         return True
-    return isinstance(value, np.ndarray | jax.Array) and value.ndim == 0 and np.issubdtype(value.dtype, np.number)
+    return isinstance(value, np.ndarray | jax.Array) and value.ndim == 0 and value.dtype.kind in "iuf"
 
 
 def setting_or_axis(name: str, value: Any) -> Any | Axis:

@@ -206,7 +206,9 @@ class Descent:
         """
         name = by if self.record_dimension not in self.dataset.get(by, xr.DataArray()).dims else f"final_{by}"
         single = sorted(
-            str(key) for key in self.dataset.data_vars if self.dataset[key].dims == self.dataset["steps"].dims
+            str(key)
+            for key, values in self.dataset.data_vars.items()
+            if values.dims == self.dataset["steps"].dims and np.issubdtype(values.dtype, np.number)
         )
         if name not in single:
             raise ValueError(f"by must be a variable with one number a run, got {by!r}; these are {', '.join(single)}")
@@ -222,11 +224,16 @@ class Descent:
         return self._subset(self._parts.select("isel", score.argmin(dim=list(dims))))  # type: ignore[arg-type]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row a run and record, one column a variable; the path in a column a parameter."""
+        """One row a run and record, one column a variable; the path in a column a parameter.
+
+        A parameter that is called like a variable stands in the column ``path NAME``.
+        """
         curves = self.dataset.drop_vars("path", errors="ignore").drop_dims("parameter", errors="ignore")
         if "path" in self.dataset:
             for parameter in self.dataset["parameter"].values:
-                curves[str(parameter)] = self.dataset["path"].sel(parameter=parameter, drop=True)
+                name = str(parameter)
+                column = f"path {name}" if name in curves.variables else name
+                curves[column] = self.dataset["path"].sel(parameter=parameter, drop=True)
         return curves.to_dataframe().reset_index()
 
     def to_zarr(self, path: str | Path) -> None:
