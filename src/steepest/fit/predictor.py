@@ -107,7 +107,8 @@ def load_model(folder: str | Path) -> Predictor:
             raise FileNotFoundError(f"{place} holds no {name}; give the folder that a fit wrote")
     try:
         described = json.loads((place / "model.json").read_text(encoding="utf-8"))
-        with np.load(place / "model.npz", allow_pickle=False) as arrays:
+        # Opened here, because np.load leaves a damaged file open.
+        with (place / "model.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             leaves = [arrays[f"leaf_{number}"] for number in range(len(arrays.files))]
         if described["format"] != _FORMAT:
             raise ValueError(f"format {described['format']}, this version reads {_FORMAT}")
