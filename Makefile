@@ -57,11 +57,11 @@ export CHECK_PYTHON
 	@touch $@
 
 .venv/installed: .venv/created pyproject.toml constraints.txt
-	$(PIP) --editable .
+	$(PIP) --editable '.[symbolic]'
 	@touch $@
 
 .venv/installed-test: .venv/created pyproject.toml constraints.txt
-	$(PIP) --editable '.[test,bench]'
+	$(PIP) --editable '.[test,bench,symbolic]'
 	@touch $@
 
 .venv/installed-bench: .venv/created pyproject.toml constraints.txt

@@ -33,6 +33,8 @@ The public names; each is imported when it is first used, so that ``import steep
 * ``batches``: which rows each step sees.
 * ``noise``: simulated gradient noise.
 * ``datasets``: tables, in from files and bundled.
+* ``theory``: spectra, constants, limits and rates.
+* ``experiments``: many runs that answer one question.
 * ``figures``: one function a picture.
 """
 
@@ -42,7 +44,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from steepest import batches, datasets, figures, landscapes, losses, models, noise
+    from steepest import batches, datasets, experiments, figures, landscapes, losses, models, noise, theory
     from steepest.descent import Descent, Reason, Stop, Verdict, descend
     from steepest.gradients import check_gradient
     from steepest.noise import add_gradient_noise, add_noise_sequence
@@ -65,11 +67,13 @@ _HOMES: dict[str, str] = {
     "check_gradient": "steepest.gradients",
     "datasets": "steepest.datasets",
     "descend": "steepest.descent",
+    "experiments": "steepest.experiments",
     "figures": "steepest.figures",
     "landscapes": "steepest.landscapes",
     "losses": "steepest.losses",
     "models": "steepest.models",
     "noise": "steepest.noise",
+    "theory": "steepest.theory",
 }
 
 __all__ = [
@@ -85,11 +89,13 @@ __all__ = [
     "check_gradient",
     "datasets",
     "descend",
+    "experiments",
     "figures",
     "landscapes",
     "losses",
     "models",
     "noise",
+    "theory",
 ]
 
 

@@ -1,0 +1,3 @@
+"""Experiments: many runs that answer one question."""
+
+__all__: list[str] = []
