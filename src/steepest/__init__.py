@@ -27,6 +27,8 @@ The public names; each is imported when it is first used, so that ``import steep
 * ``check_gradient``: holds a hand-written gradient against autodiff.
 * ``add_gradient_noise``: a method whose gradients carry Gaussian noise.
 * ``add_noise_sequence``: a method whose gradients carry a given sequence of noise.
+* ``diagnose``: which learning rate a loss allows, why, and whether a short run bears it out.
+* ``Diagnosis``: what ``diagnose`` returns.
 * ``landscapes``: the catalogue of test functions.
 * ``losses``: squared error, cross-entropy, Huber.
 * ``models``: linear, softmax, multi-layer perceptron.
@@ -46,6 +48,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from steepest import batches, datasets, experiments, figures, landscapes, losses, models, noise, theory
     from steepest.descent import Descent, Reason, Stop, Verdict, descend
+    from steepest.diagnosis import Diagnosis, diagnose
     from steepest.gradients import check_gradient
     from steepest.noise import add_gradient_noise, add_noise_sequence
     from steepest.objectives import Objective
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
 # Where each public name is found; a submodule is found at itself.
 _HOMES: dict[str, str] = {
     "Descent": "steepest.descent",
+    "Diagnosis": "steepest.diagnosis",
     "EmpiricalRisk": "steepest.risk",
     "Objective": "steepest.objectives",
     "Reason": "steepest.descent",
@@ -67,6 +71,7 @@ _HOMES: dict[str, str] = {
     "check_gradient": "steepest.gradients",
     "datasets": "steepest.datasets",
     "descend": "steepest.descent",
+    "diagnose": "steepest.diagnosis",
     "experiments": "steepest.experiments",
     "figures": "steepest.figures",
     "landscapes": "steepest.landscapes",
@@ -78,6 +83,7 @@ _HOMES: dict[str, str] = {
 
 __all__ = [
     "Descent",
+    "Diagnosis",
     "EmpiricalRisk",
     "Objective",
     "Reason",
@@ -89,6 +95,7 @@ __all__ = [
     "check_gradient",
     "datasets",
     "descend",
+    "diagnose",
     "experiments",
     "figures",
     "landscapes",

@@ -1,4 +1,4 @@
-"""The command line: ``steepest descend``, ``fit``, ``chapter``, ``landscapes`` and ``datasets``.
+"""The command line: ``steepest descend``, ``diagnose``, ``fit``, ``chapter``, ``landscapes`` and ``datasets``.
 
 Nothing heavy is imported before a command needs it, so that ``steepest --help`` answers at once. Every mistake of the
 caller ends as one line on the standard error and exit code 2; a result that fails, such as a number of the chapter
@@ -11,12 +11,21 @@ import inspect
 import shlex
 import sys
 from io import TextIOWrapper
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steepest.command.grammar import parse_assignments, parse_points, parse_setting, parse_value, parse_widths
+from steepest.command.grammar import (
+    parse_learning_rate,
+    parse_point,
+    parse_points,
+    parse_setting,
+    parse_value,
+    parse_widths,
+)
+from steepest.command.hyperparameters import read_hyperparameters
 from steepest.command.options import (
     DEFAULT_STEPS,
     GRAMMAR,
@@ -122,7 +131,8 @@ def descend(
         "every": every,
         "dtype": dtype,
     }
-    hyperparameters = _hyperparameters(learning_rate, settings or [])
+    own = frozenset(inspect.signature(descend).parameters)
+    hyperparameters = read_hyperparameters(learning_rate, settings or [], own)
     if out is not None:
         check_destination(out, overwrite)
     if figures is not None:
@@ -153,13 +163,42 @@ def _tell(result: Descent, subject: str, figures: Path | None, out: Path | None,
         raise typer.Exit(INTERRUPTED)
 
 
+@app.command()
+def diagnose(
+    subject: Annotated[
+        str, typer.Argument(metavar="OBJECTIVE|TABLE", help="A landscape, file.py:name, or a .csv or .parquet file.")
+    ],
+    target: Annotated[str | None, option("COLUMN", "The column to predict, for a table.")] = None,
+    model: Annotated[str | None, option("NAME", "linear, softmax or mlp, for a table.")] = None,
+    hidden: Annotated[str | None, option("N,N,...", "Widths of the hidden layers of mlp (64).")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Take the table's numbers as they are, not standardised.")] = False,
+    learning_rate: Annotated[float | None, option("X", "A learning rate of your own to be judged.")] = None,
+    start: Annotated[str | None, option("X,Y,...", "Where to start.")] = None,
+    seed: Annotated[int, option("N", "Seed of the model's start.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+) -> None:
+    """Say which learning rate works, why, and try it."""
+    point = None if start is None else parse_point(start, "--start")
+    widths = None if hidden is None else parse_widths(hidden, "--hidden")
+    with blaming(subject):
+        from steepest.command.subjects import find_subject
+        from steepest.diagnosis import diagnose as library_diagnose
+
+        found = find_subject(subject, target, model, widths, raw)
+        diagnosis = library_diagnose(found, start=point, learning_rate=learning_rate, seed=seed)
+    if json:
+        typer.echo(dumps(diagnosis.to_dict(), indent=1))
+    else:
+        typer.echo(str(diagnosis))
+
+
 @app.command(epilog=GRAMMAR)
 def fit(
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="A .csv or .parquet file.")],
     target: Annotated[str, option("COLUMN", "The column to predict.")],
     model: Annotated[str | None, option("NAME", "linear, softmax or mlp; by the target unless stated.")] = None,
     method: Annotated[str | None, option("NAME", "Method of optax; sgd with momentum, or adam for mlp.")] = None,
-    learning_rate: Annotated[str | None, option("V", "Learning rates to try.")] = None,
+    learning_rate: Annotated[str | None, option("V", "Learning rates to try, or auto.")] = None,
     epochs: Annotated[int | None, option("N", "Most passes over the training rows.")] = None,
     batch_size: Annotated[int | None, option("N", "Rows of each step; all of them, or 32 for mlp.")] = None,
     hidden: Annotated[str | None, option("N,N,...", "Widths of the hidden layers of mlp (64).")] = None,
@@ -172,7 +211,7 @@ def fit(
     given = {
         "model": model,
         "method": method,
-        "learning_rate": None if learning_rate is None else parse_value(learning_rate, "--learning-rate", words=False),
+        "learning_rate": None if learning_rate is None else parse_learning_rate(learning_rate, "--learning-rate"),
         "epochs": epochs,
         "batch_size": batch_size,
         "hidden_layer_sizes": None if hidden is None else parse_widths(hidden, "--hidden"),
@@ -247,21 +286,3 @@ def datasets(
     check_destination(out, overwrite, library.SUFFIXES)
     library.write_table(library.bundled(name), out)
     typer.echo(f"written: {out}")
-
-
-def _hyperparameters(learning_rate: str | None, settings: list[str]) -> dict[str, Any]:
-    """What ``--learning-rate`` and ``--set`` say, by name."""
-    given = parse_assignments(settings, "--set")
-    if learning_rate is not None:
-        if "learning_rate" in given:
-            raise ValueError("--learning-rate and --set learning_rate=... say the same; give one of the two")
-        given = {"learning_rate": parse_value(learning_rate, "--learning-rate", words=False)} | given
-    if settings:
-        from steepest.descent import descend as library_descend
-
-        # A name that descend() itself takes would reach it in place of the method.
-        taken = given.keys() & inspect.signature(library_descend).parameters.keys()
-        for name in sorted(taken):
-            option = f"--{name.replace('_', '-')}" if name in inspect.signature(descend).parameters else "Python"
-            raise ValueError(f"--set {name}: {name} is not a hyper-parameter of a method; use {option}")
-    return given

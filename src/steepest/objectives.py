@@ -107,6 +107,10 @@ class Objective:
         window: for each parameter the (low, high) that pictures show; None where there is no usual one.
         source: where the function was published or where this definition is taken from.
         smooth: False where the loss has points without a derivative (at a minimiser, say).
+        smoothness: L, the largest |curvature| anywhere, where there is one and it is known.
+        strong_convexity: μ, the smallest curvature anywhere, of a loss that is known to be convex; 0 where it is no
+            more than that; None where it is not convex or not known to be.
+        quadratic: whether the curvature is the same everywhere.
         in_dimensions: for a function that exists in any dimension, n → the Objective in n dimensions.
 
     Example:
@@ -125,6 +129,9 @@ class Objective:
     window: tuple[tuple[float, float], ...] | None = None
     source: str = ""
     smooth: bool = True
+    smoothness: float | None = None
+    strong_convexity: float | None = None
+    quadratic: bool = False
     in_dimensions: Callable[[int], Objective] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -139,6 +146,17 @@ class Objective:
             )
         if self.start is not None:
             object.__setattr__(self, "start", as_params(self.start, "start"))
+        self._check_constants()
+
+    def _check_constants(self) -> None:
+        for name in ("smoothness", "strong_convexity"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float | np.number) and 0 <= value < np.inf):
+                raise ValueError(f"{name} must be a finite number from 0 up or None, got {value!r}")
+        if self.strong_convexity is not None and (self.smoothness or 0.0) < self.strong_convexity:
+            raise ValueError(
+                f"strong_convexity must be at most the smoothness {self.smoothness}, got {self.strong_convexity}"
+            )
 
     @property
     def rows(self) -> None:

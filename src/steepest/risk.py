@@ -27,7 +27,7 @@ class EmpiricalRisk:
     Args:
         model: (params, x) → predictions, first axis the rows; a :class:`steepest.models.Model` also brings a start.
         loss: (predictions, y) → one value a row, shape (n,); see :mod:`steepest.losses`.
-        x: features, shape (n, ...); a DataFrame gives its column names to the messages.
+        x: features, shape (n, ...); a DataFrame gives its column names to ``feature_names`` and to the messages.
         y: targets, shape (n, ...).
         l2: strength of the L2 term, a number at least 0.
         weights: how much each row counts, shape (n,), at least 0; None counts all alike.
@@ -56,9 +56,13 @@ class EmpiricalRisk:
     start: Params | None = field(default=None, repr=False)
     gradient: Callable[[Params, Any, Any, Any], Params] | None = None
     name: str = "empirical risk"
+    feature_names: tuple[str, ...] | None = field(default=None, init=False, repr=False)
     _oracles: dict[str, Oracle] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        columns = getattr(self.x, "columns", None)
+        if columns is not None:
+            object.__setattr__(self, "feature_names", tuple(map(str, columns)))
         x, y = _data(self.x, "x"), _data(self.y, "y")
         if len(x) != len(y):
             raise ValueError(f"x and y must have the same number of rows, got {len(x)} and {len(y)}")

@@ -58,6 +58,15 @@ def parse_value(text: str, argument: str, *, words: bool = True) -> Value:
     return values
 
 
+def parse_learning_rate(text: str, argument: str) -> Value | str:
+    """Learning rates as :func:`parse_value` reads them, or the word that leaves the choice to theory.
+
+    >>> parse_learning_rate("auto", "--learning-rate"), parse_learning_rate("0.1,0.2", "--learning-rate")
+    ('auto', [0.1, 0.2])
+    """
+    return "auto" if text.strip() == "auto" else parse_value(text, argument, words=False)
+
+
 def parse_setting(text: str, argument: str) -> Item:
     """One value, where an axis is not possible.
 

@@ -26,7 +26,7 @@ def option(metavar: str, text: str, *names: str) -> Any:
 
 
 Method = Annotated[str, option("NAME", "Method of optax, or file.py:name; several with commas are an axis.")]
-LearningRate = Annotated[str | None, option("V", "Learning rate.")]
+LearningRate = Annotated[str | None, option("V", "Learning rate, or auto for sgd.")]
 Settings = Annotated[list[str] | None, option("NAME=V", "Another hyper-parameter of the method; repeatable.", "--set")]
 Steps = Annotated[int | None, option("N", f"Updates a run may take ({DEFAULT_STEPS} unless --epochs is given).")]
 Epochs = Annotated[int | None, option("N", "Passes over the rows of the data, in place of --steps.")]

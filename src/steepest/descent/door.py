@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,10 @@ def descend(
         average: whether to average the iterates (Polyak & Juditsky 1992); a number is the step to begin at.
         dtype: ``"float64"`` or ``"float32"``.
         progress: whether to show a progress bar; by default on a terminal, for what takes more than a second.
-        **hyperparameters: of the method. A method with a parameter ``seed`` or ``key`` is given the run's seed.
+        **hyperparameters: of the method. A method with a parameter ``seed`` or ``key`` is given the run's seed. With
+            ``optax.sgd``, ``learning_rate="auto"`` is the rate that theory advises (:func:`steepest.theory.advise`);
+            where no theorem guarantees it, it is halved until a hundred steps of it go down. ``explain`` says what was
+            chosen and why.
 
     Returns:
         A :class:`Descent`. Diverged runs are results like others. After Ctrl-C the runs that were under way are
@@ -102,11 +106,15 @@ def descend(
     first = objectives.values[0] if isinstance(objectives, Axis) else objectives
     batches = batch_axis(batch_size, first.rows)
     own = None if start is None else own_start(first, precision)
+    chosen = None
+    if isinstance(settings.get("learning_rate"), str):
+        place = {"start": start, "seed": seed, "batch_size": batch_size, "dtype": dtype}
+        trial = partial(descend, objective, method, **place, **_without(hyperparameters, "learning_rate"))
+        chosen = _chosen(objectives, methods, settings, batches, start_axis(start, own), trial)
+        settings["learning_rate"] = chosen.advice.setting.learning_rate
     grid = Grid(objectives, methods, settings, batches, start_axis(start, own), seed_axis(seed))
-    if stop is not None and not isinstance(stop, Stop):
-        raise TypeError(f"stop must be a steepest.Stop, e.g. Stop(gradient_norm=1e-6), got {stop!r}")
     clock = Clock(_count("steps", steps), _count("epochs", epochs), _count("every", every))
-    request = Request(stop or Stop(), path, _recorded(record, grid.order), _average_from(average), precision)
+    request = _request(stop, path, record, average, grid, precision)
     with double_precision():
         jobs = [(place, *job_of(grid, cell, clock, request)) for place, cell in grid.cells()]
         jobs = within_memory(jobs, clock, request)
@@ -118,7 +126,32 @@ def descend(
     cells = [Cell(place, outcome, job.every // unit, unit) for place, outcome, job, unit in outcomes]
     layout = Layout(grid.looped, grid.traced, (*grid.order, clock.record, "parameter"), clock.record)
     attributes = {"dtype": precision.name, **grid.attributes()}
+    if chosen is not None:
+        attributes["learning_rate_chosen"] = chosen.words
     return Descent(lambda: labelled(cells, layout, attributes), by_label(objectives), clock.record)
+
+
+def _without(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key != name}
+
+
+def _chosen(
+    objective: Any, method: Any, settings: dict[str, Any], batches: Any, start: Any, trial: Callable[..., Descent]
+) -> Any:
+    """The learning rate that theory advises for this call, which ``trial`` repeats for a few steps."""
+    # Here and not above: a learning rate that is given needs none of the theory.
+    from steepest.descent.automatic import TRIAL_STEPS, automatic
+
+    short = partial(trial, steps=TRIAL_STEPS, path=False, progress=False)
+    return automatic(objective, method, settings, batches, start, lambda rate: short(learning_rate=rate))
+
+
+def _request(
+    stop: Stop | None, path: bool | None, record: Mapping[str, Any] | None, average: bool | int, grid: Grid, dtype: Any
+) -> Request:
+    if stop is not None and not isinstance(stop, Stop):
+        raise TypeError(f"stop must be a steepest.Stop, e.g. Stop(gradient_norm=1e-6), got {stop!r}")
+    return Request(stop or Stop(), path, _recorded(record, grid.order), _average_from(average), dtype)
 
 
 def _recorded(record: Mapping[str, Any] | None, axes: list[str]) -> dict[str, Any]:

@@ -111,6 +111,9 @@ class Grid:
         said = {} if isinstance(objective, Axis) else {"objective": objective.name}
         if not isinstance(method, Axis):
             said["method"] = name_of(method)
+        batches = self._outer["batch_size"]
+        if batches is not None and not isinstance(batches, Axis):
+            said["batch_size"] = batches.width
         plain = {name: value for name, value in self.settings.items() if not isinstance(value, Axis)}
         return said | {name: value if is_number(value) else str(value) for name, value in plain.items()}
 

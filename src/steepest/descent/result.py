@@ -249,7 +249,14 @@ class Descent:
         self.dataset.to_zarr(target, mode="w-", zarr_format=2, consolidated=True)
 
     def explain(self) -> str:
-        """A sentence a run, up to twenty runs; counts of the verdicts beyond."""
+        """A sentence a run, up to twenty runs; counts of the verdicts beyond.
+
+        A learning rate that was chosen, and why, comes first.
+        """
+        chosen = self.dataset.attrs.get("learning_rate_chosen")
+        return f"{chosen}\n{self._endings()}" if chosen else self._endings()
+
+    def _endings(self) -> str:
         verdicts = self.verdict
         if verdicts.size > 20:
             names, counts = np.unique(verdicts.values, return_counts=True)

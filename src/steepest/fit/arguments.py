@@ -47,12 +47,40 @@ def check_shares(**shares: float) -> None:
             raise ValueError(f"{name} must lie between 0 and 1, got {share}; 0.2 holds a fifth of the rows out")
 
 
+def check_split(test_size: float, validation_size: float, seed: int) -> None:
+    """The shares and the seed must make a split."""
+    check_shares(test_size=test_size, validation_size=validation_size)
+    check_seed(seed)
+
+
 def check_seed(seed: int) -> None:
     """The seed must be one that the split, the start and the batches all take."""
     if isinstance(seed, bool) or not isinstance(seed, Integral):
         raise TypeError(f"seed must be a whole number, got {seed!r}")
     if not 0 <= seed <= _LARGEST_SEED:
         raise ValueError(f"seed must lie between 0 and {_LARGEST_SEED}, got {seed}")
+
+
+def is_automatic(learning_rate: Any, method: str | None) -> bool:
+    """Whether the learning rate is left to theory.
+
+    >>> is_automatic("auto", None), is_automatic(0.1, "adam")
+    (True, False)
+    >>> is_automatic("auto", "adam")
+    Traceback (most recent call last):
+    ValueError: learning_rate="auto" knows the method sgd, got 'adam'; leave the method out, or give learning rates
+    """
+    if not isinstance(learning_rate, str):
+        return False
+    if learning_rate != "auto":
+        raise ValueError(
+            f'learning_rate must be a number or a list of numbers, got {learning_rate!r}; "auto" leaves it to theory'
+        )
+    if method not in (None, "sgd"):
+        raise ValueError(
+            f'learning_rate="auto" knows the method sgd, got {method!r}; leave the method out, or give learning rates'
+        )
+    return True
 
 
 def checked_rates(learning_rate: ArrayLike) -> NDArray[np.float64]:

@@ -13,16 +13,16 @@ import optax
 import pandas as pd
 from numpy.typing import NDArray
 
-from steepest import losses, models
+from steepest import models
 from steepest.descent import Descent, Stop, Verdict, descend
 from steepest.errors import unknown_name
-from steepest.fit.arguments import check_seed, check_shares, checked_rates, checked_table
+from steepest.fit.arguments import check_split, checked_rates, checked_table, is_automatic
 from steepest.fit.choice import chosen
-from steepest.fit.columns import Columns, learn_columns
-from steepest.fit.predictor import Architecture, Predictor
+from steepest.fit.predictor import Predictor
 from steepest.fit.rows import Rows, split
 from steepest.fit.scores import Scored, classification_scores, regression_scores
-from steepest.fit.task import Task, recognise
+from steepest.fit.setup import Setup, prepared
+from steepest.fit.task import recognise
 from steepest.risk import EmpiricalRisk
 
 _RATES = {"affine": np.geomspace(1e-4, 100.0, 31), "mlp": np.geomspace(1e-4, 0.1, 13)}
@@ -95,7 +95,7 @@ def fit(
         method: name of an optax constructor that takes ``learning_rate``. By default ``"sgd"`` with momentum 0.9 on
             the full batch for linear and softmax, ``"adam"`` on batches for mlp.
         learning_rate: a number, or the list of those to try; by default 31 from 1e-4 to 100, for mlp
-            13 from 1e-4 to 0.1.
+            13 from 1e-4 to 0.1. ``"auto"`` is the one that theory advises for ``sgd``.
         epochs: at most; an mlp is stopped earlier where its validation loss was least. By default 1000 for linear and
             softmax, 60 for mlp.
         batch_size: rows a step; by default all of them for linear and softmax, 32 for mlp.
@@ -117,20 +117,21 @@ def fit(
         >>> fitted.scores["r2"].value > fitted.scores["r2"].baseline
         True
     """
-    check_shares(test_size=test_size, validation_size=validation_size)
-    check_seed(seed)
-    rates = checked_rates(_RATES["mlp" if model == "mlp" else "affine"] if learning_rate is None else learning_rate)
+    check_split(test_size, validation_size, seed)
+    automatic = is_automatic(learning_rate, method)
+    given = None if learning_rate is None or automatic else checked_rates(learning_rate)
     data, target = checked_table(table), str(target)
     rows = split(data, recognise(data, target, model), test_size, validation_size, seed)
-    setup = _setup(data, target, model, models.mlp(hidden_layer_sizes).hidden_layer_sizes, rows, l2)
-    name, constructor, fixed = _method(method, setup.kind)
+    setup = prepared(data, target, model, models.mlp(hidden_layer_sizes).hidden_layer_sizes, rows.train, l2)
+    name, constructor, fixed = _method("sgd" if automatic else method, setup.kind)
     size = batch_size if batch_size is not None or setup.kind == "affine" else min(32, len(rows.train))
     most = _EPOCHS[setup.kind] if epochs is None else epochs
     settings = {"batch_size": size, "stop": _STOP, "seed": seed, "path": False, "progress": progress, **fixed}
+    rates, advice = _advised(setup, rows, settings) if automatic else (given, "")
     sweep = descend(
         setup.risk(rows.train),
         constructor,
-        learning_rate=rates,
+        learning_rate=_RATES[setup.kind] if rates is None else rates,
         epochs=most,
         every=max(1, most // _RECORDS),
         record={"validation_loss": setup.risk(rows.validation, with_l2=False)},
@@ -138,67 +139,28 @@ def fit(
     )
     rate, soonest, why = chosen(sweep, convex=setup.kind == "affine")
     used = most if setup.kind == "affine" else soonest
-    risk = setup.risk(rows.together)
-    training = _trained(risk, constructor, rate, used, settings)
+    training = _trained(setup.risk(rows.together), constructor, rate, used, settings)
     predictor = Predictor(setup.columns, setup.task, setup.architecture, jax.tree.map(np.asarray, training.params))
     return Fit(
         predictor,
-        Recipe(name, rate, fixed.get("momentum"), size, used, risk.l2, seed),
+        Recipe(name, rate, fixed.get("momentum"), size, used, setup.strength(rows.together), seed),
         sweep,
         training,
         _scores(predictor, data, rows, seed),
         rows.counts,
         None if isinstance(table, pd.DataFrame) else str(table),
-        why,
+        advice + why,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Setup:
-    """What every risk of one fit shares."""
-
-    data: pd.DataFrame
-    task: Task
-    columns: Columns
-    architecture: Architecture
-    l2: float | None
-
-    @property
-    def kind(self) -> str:
-        """``"mlp"``, or ``"affine"`` for the two convex models."""
-        return "mlp" if self.architecture.model == "mlp" else "affine"
-
-    def risk(self, rows: NDArray[np.intp], with_l2: bool = True) -> EmpiricalRisk:
-        part = self.data.iloc[rows]
-        strength = self.l2
-        if strength is None:
-            strength = (1e-4 if self.kind == "mlp" else 1.0) / len(rows)
-        return EmpiricalRisk(
-            self.architecture.built(self.task),
-            losses.softmax_cross_entropy if self.task.is_classification else losses.mean_squared_error,
-            self.columns.encoded(part),
-            self.task.encoded(part[self.task.target]),
-            l2=strength if with_l2 else 0.0,
-            # An affine start depends on the number of classes, not on those that happen to be among these rows.
-            start=self._start(),
-            name=self.architecture.model,
-        )
-
-    def _start(self) -> Any:
-        if self.kind == "mlp":
-            return None
-        outputs = (len(self.task.classes),) if self.task.classes is not None else ()
-        return {"weight": np.zeros((len(self.columns.feature_names), *outputs)), "bias": np.zeros(outputs)}
-
-
-def _setup(
-    data: pd.DataFrame, target: str, model: str | None, hidden: tuple[int, ...], rows: Rows, l2: float | None
-) -> _Setup:
-    task = recognise(data, target, model, rows.train)
-    columns = learn_columns(data.drop(columns=target), rows.train)
-    affine = "softmax" if task.is_classification else "linear"
-    architecture = Architecture("mlp", hidden) if model == "mlp" else Architecture(affine)
-    return _Setup(data, task, columns, architecture, l2)
+def _advised(setup: Setup, rows: Rows, settings: dict[str, Any]) -> tuple[NDArray[np.float64], str]:
+    """The one learning rate that suits the training rows, and those with the validation rows, and why."""
+    found = [
+        descend(setup.risk(part), optax.sgd, learning_rate="auto", steps=1, **settings).dataset.attrs
+        for part in (rows.train, rows.together)
+    ]
+    smaller = min(found, key=lambda attributes: attributes["learning_rate"])
+    return np.array([smaller["learning_rate"]]), smaller["learning_rate_chosen"] + "; "
 
 
 def _method(name: str | None, kind: str) -> tuple[str, Any, dict[str, Any]]:

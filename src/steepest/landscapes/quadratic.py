@@ -22,6 +22,9 @@ bowl = Objective(
     minimum=0.0,
     window=((-5.0, 5.0), (-3.0, 3.0)),
     source=f"{_CHAPTER}, section 15.3",
+    smoothness=10.0,
+    strong_convexity=2.0,
+    quadratic=True,
 )
 
 steep_bowl = Objective(
@@ -33,6 +36,9 @@ steep_bowl = Objective(
     minimum=0.0,
     window=((-5.0, 5.0), (-3.0, 3.0)),
     source=f"{_CHAPTER}, sections 15.5 and 15.7",
+    smoothness=20.0,
+    strong_convexity=2.0,
+    quadratic=True,
 )
 
 saddle = Objective(
@@ -42,6 +48,8 @@ saddle = Objective(
     formula=r"w_1^2 - w_2^2",
     window=((-3.0, 3.0), (-3.0, 3.0)),
     source="the hyperbolic paraboloid; unbounded below, its one critical point is a saddle",
+    smoothness=2.0,
+    quadratic=True,
 )
 
 
@@ -60,7 +68,8 @@ def quadratic(A: ArrayLike, b: ArrayLike | None = None, start: ArrayLike | None 
         start: shape (n,); all ones by default.
 
     Returns:
-        An objective that states its minimiser A⁻¹b where A is positive definite, and none elsewhere.
+        An objective that states its minimiser A⁻¹b where A is positive definite, and none elsewhere; with its
+        smoothness and, where A has no negative eigenvalue, its strong convexity.
 
     Raises:
         TypeError: A, b or start holds something other than real numbers.
@@ -78,6 +87,8 @@ def quadratic(A: ArrayLike, b: ArrayLike | None = None, start: ArrayLike | None 
     linear = _vector("b", b, np.zeros(size))
     point = _vector("start", start, np.ones(size))
     eigenvalues = np.linalg.eigvalsh(matrix)
+    largest = float(np.abs(eigenvalues).max())
+    rounding = size * np.finfo(float).eps * largest
     minimisers: tuple[tuple[float, ...], ...] = ()
     minimum = None
     if eigenvalues[0] > 1e-12 * max(abs(eigenvalues[-1]), abs(eigenvalues[0])):
@@ -92,6 +103,10 @@ def quadratic(A: ArrayLike, b: ArrayLike | None = None, start: ArrayLike | None 
         minimisers=minimisers,
         minimum=minimum,
         source=f"{_CHAPTER}, section 15.5 and exercise 15.2",
+        smoothness=largest,
+        # A smallest eigenvalue within the rounding of zero is zero.
+        strong_convexity=None if eigenvalues[0] < -rounding else float(max(eigenvalues[0], 0.0)),
+        quadratic=True,
     )
 
 

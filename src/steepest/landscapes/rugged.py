@@ -20,6 +20,8 @@ rippled_bowl = Objective(
     minimum=-0.01832158592116974,
     window=((-3.0, 3.0), (-2.0, 2.0)),
     source="Gradient Descent Foundations, section 15.7, whose figure marks the origin instead",
+    # The bowl's largest curvature 6 and the ripple's 4.5 meet where sin 3w₁ = 1 and sin 3w₂ = −1.
+    smoothness=10.5,
 )
 
 plateau = Objective(
@@ -31,6 +33,8 @@ plateau = Objective(
     minimum=0.0,
     window=((-5.0, 5.0), (-5.0, 5.0)),
     source="an inverted Gaussian: flat away from its one minimum (chapter 15.4)",
+    # Curvatures exp(−r²/2) across and (1 − r²) exp(−r²/2) along the radius: largest at the minimum.
+    smoothness=1.0,
 )
 
 _WELL = -0.5122140283561128
@@ -51,4 +55,6 @@ wells = Objective(
     minimum=_WELL_DEPTH,
     window=((-6.0, 6.0),),
     source="a one-dimensional function with several minima, for exercise 15.4",
+    # 0.2 − 9 sin 3w.
+    smoothness=9.2,
 )

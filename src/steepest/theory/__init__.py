@@ -1,5 +1,7 @@
 """Theory: curvature, constants, limits and rates, each a number to hold beside a run."""
 
+from steepest.theory.advice import Advice, advise
+from steepest.theory.along_path import sharpness
 from steepest.theory.bounds import (
     averaged_sgd_bound,
     convex_bound,
@@ -8,6 +10,12 @@ from steepest.theory.bounds import (
     strongly_convex_sgd_bound,
 )
 from steepest.theory.closed_form import quadratic_descent
+from steepest.theory.comparison import Comparison, compare
+from steepest.theory.density import SpectralDensity, spectral_density
+from steepest.theory.eigenvalues import Interval, Spectrum, spectrum
+from steepest.theory.global_constants import Constants, UnknownConstants, constants
+from steepest.theory.hessian import hessian
+from steepest.theory.lanczos import Eigenvalue
 from steepest.theory.limits import (
     Setting,
     best_heavy_ball,
@@ -17,18 +25,43 @@ from steepest.theory.limits import (
     learning_rate_limit,
     steps_to,
 )
+from steepest.theory.noise_scale import NoiseScale, gradient_noise_scale
+from steepest.theory.optimum import Optimum, optimum_of
+from steepest.theory.sampling import Sampling, expected_smoothness, sampling
 
 __all__ = [
+    "Advice",
+    "Comparison",
+    "Constants",
+    "Eigenvalue",
+    "Interval",
+    "NoiseScale",
+    "Optimum",
+    "Sampling",
     "Setting",
+    "SpectralDensity",
+    "Spectrum",
+    "UnknownConstants",
+    "advise",
     "averaged_sgd_bound",
     "best_heavy_ball",
     "best_learning_rate",
     "best_nesterov",
+    "compare",
+    "constants",
     "contraction_factor",
     "convex_bound",
+    "expected_smoothness",
+    "gradient_noise_scale",
+    "hessian",
     "learning_rate_limit",
     "momentum_bound",
+    "optimum_of",
     "quadratic_descent",
+    "sampling",
+    "sharpness",
+    "spectral_density",
+    "spectrum",
     "steps_to",
     "strongly_convex_bound",
     "strongly_convex_sgd_bound",

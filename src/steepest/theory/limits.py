@@ -98,7 +98,10 @@ def contraction_factor(
     _check(smoothness, strong_convexity, momentum, allow_zero=True)
     if not (math.isfinite(learning_rate) and learning_rate > 0):
         raise ValueError(f"learning_rate must be a finite number above 0, got {learning_rate!r}")
-    return max(_radius(learning_rate * eigenvalue, momentum, nesterov) for eigenvalue in (strong_convexity, smoothness))
+    fast = _radius(learning_rate * smoothness, momentum, nesterov)
+    # A direction without curvature stays where it is; the formula would say so but for its rounding.
+    slow = _radius(learning_rate * strong_convexity, momentum, nesterov) if strong_convexity else 1.0
+    return max(slow, fast)
 
 
 def _radius(product: float, momentum: float, nesterov: bool) -> float:

@@ -1,0 +1,258 @@
+"""What theory advises: method, learning rate and momentum for a loss, and what guarantees them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from steepest.objectives import Params
+from steepest.theory.eigenvalues import Spectrum, spectrum
+from steepest.theory.global_constants import Constants, UnknownConstants, constants
+from steepest.theory.limits import (
+    Setting,
+    best_heavy_ball,
+    best_learning_rate,
+    best_nesterov,
+    contraction_factor,
+    learning_rate_limit,
+    steps_to,
+)
+from steepest.theory.sampling import expected_smoothness
+
+# Below this share of L a smallest curvature is rounding and not curvature.
+_NOTHING = 1e-12
+_CUSTOMARY_MOMENTUM = 0.9
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A setting and where it is from.
+
+    Attributes:
+        setting: learning rate, momentum, and the contraction factor predicted.
+        limit: the learning rate at which descent with this momentum stops converging; on a loss that is not quadratic
+            the one of the curvature ``smoothness``.
+        smoothness: L, the curvature the setting is made for.
+        strong_convexity: μ; 0 where there is none to count on.
+        basis: ``"global"``: L and μ hold everywhere; ``"local"``: they were measured at one point.
+        quadratic: whether the loss is a quadratic, so that limit and contraction are exact.
+        guarantee: the theorem that promises convergence; empty where nothing does.
+        why: one sentence.
+        batch_size: rows of a step; None for all.
+        schedule: what to do with the learning rate over time.
+    """
+
+    setting: Setting
+    limit: float
+    smoothness: float
+    strong_convexity: float
+    basis: str
+    quadratic: bool
+    guarantee: str
+    why: str
+    batch_size: int | None = None
+    schedule: str = "constant"
+
+    @property
+    def method(self) -> str:
+        """The method in words."""
+        if not self.setting.momentum:
+            return "gradient descent"
+        return "Nesterov's method" if self.setting.nesterov else "heavy ball"
+
+    def steps(self, accuracy: float = 1e-6) -> float:
+        """Steps until the distance to the minimiser is ``accuracy`` times what it was; infinite if unknown."""
+        return steps_to(accuracy, self.setting.contraction_factor)
+
+
+def advise(
+    objective: Any,
+    *,
+    momentum: float | None = None,
+    nesterov: bool = False,
+    batch_size: int | None = None,
+    start: Params | None = None,
+) -> Advice:
+    """The setting of ``optax.sgd`` that theory advises for an objective.
+
+    Where L and μ are known globally (:func:`constants`), the advice comes with the theorem that guarantees it.
+    Elsewhere it rests on the curvature at the start, and says so: that curvature can grow along the way.
+
+    Args:
+        objective: a Descendable.
+        momentum: β to choose the learning rate for; None leaves the momentum to the advice.
+        nesterov: whether that momentum is Nesterov's.
+        batch_size: rows of each step; None for all of them.
+        start: where the curvature is measured if it must be; by default the objective's own start.
+
+    Raises:
+        ValueError: a loss without curvature anywhere near the start, or one that is not twice differentiable.
+
+    Example:
+        >>> import steepest as sd
+        >>> advice = sd.theory.advise(sd.landscapes.steep_bowl, momentum=0.0)
+        >>> round(advice.setting.learning_rate * 22, 12), round(advice.limit, 12), advice.guarantee[:22]
+        (2.0, 0.1, 'Nesterov 2004, theorem')
+    """
+    known = _known(objective)
+    advice = _local(objective, start, momentum, nesterov) if known is None else _global(known, momentum, nesterov)
+    return advice if batch_size is None else _with_batches(advice, objective, known, batch_size)
+
+
+def _known(objective: Any) -> Constants | None:
+    try:
+        found = constants(objective)
+    except UnknownConstants:
+        return None
+    return found if found.convex and found.smoothness > 0 else None
+
+
+def _global(known: Constants, momentum: float | None, nesterov: bool) -> Advice:
+    strong = known.strong_convexity if known.strong_convexity > _NOTHING * known.smoothness else 0.0
+    setting, guarantee, why = _chosen(known.smoothness, strong, known.quadratic, momentum, nesterov)
+    return Advice(
+        setting,
+        learning_rate_limit(known.smoothness, setting.momentum, setting.nesterov),
+        known.smoothness,
+        strong,
+        "global",
+        known.quadratic,
+        guarantee,
+        why,
+    )
+
+
+def _chosen(
+    smoothness: float, strong: float, quadratic: bool, momentum: float | None, nesterov: bool
+) -> tuple[Setting, str, str]:
+    """Setting, guarantee and reason, from global constants."""
+    if momentum is not None:
+        return _for_momentum(smoothness, strong, quadratic, momentum, nesterov)
+    if quadratic and strong:
+        return (
+            best_heavy_ball(smoothness, strong),
+            "Polyak 1964: on a quadratic with eigenvalues in [μ, L] the error shrinks by √β a step in the long run",
+            "the loss is a quadratic whose smallest and largest curvature are known",
+        )
+    if strong:
+        return (
+            best_nesterov(smoothness, strong),
+            "Nesterov 2004, theorem 2.2.3: the loss above the minimum shrinks by 1 − √(μ/L) a step",
+            "the loss is strongly convex",
+        )
+    setting = _rated(1 / smoothness, smoothness, strong, _CUSTOMARY_MOMENTUM, True)
+    return setting, _ENERGY, "the loss is convex, but in some direction as flat as can be"
+
+
+_ENERGY = (
+    "with η ≤ 1/L on a convex loss, loss + ‖last step‖²/(2η) never rises for any momentum up to 1, "
+    "and the loss tends to its minimum (Attouch & Cabot 2018)"
+)
+
+
+def _for_momentum(
+    smoothness: float, strong: float, quadratic: bool, momentum: float, nesterov: bool
+) -> tuple[Setting, str, str]:
+    """The learning rate for a momentum that is given."""
+    if not momentum:
+        if strong:
+            rate, guarantee = (
+                best_learning_rate(smoothness, strong),
+                "Nesterov 2004, theorem 2.1.15: the distance to the minimiser shrinks by (κ − 1)/(κ + 1) a step",
+            )
+        else:
+            rate, guarantee = (
+                1 / smoothness,
+                "Beck & Teboulle 2009, theorem 3.1: after t steps the loss is at most ‖w₀ − w*‖² L/(2t) too high",
+            )
+        why = "2/(L + μ), the best of plain descent" if strong else "1/L, safe wherever the loss is convex"
+    elif nesterov:
+        rate, guarantee, why = 1 / smoothness, _ENERGY, "1/L, safe for Nesterov's method wherever the loss is convex"
+    elif quadratic and strong:
+        # Both ends of the spectrum contract alike, and no other learning rate makes the slower of them faster.
+        rate = 2 * (1 + momentum) / (smoothness + strong)
+        guarantee = "Polyak 1964: heavy ball on a quadratic converges for every η below 2 (1 + β)/L"
+        why = "2 (1 + β)/(L + μ), the best of heavy ball with this momentum on a quadratic"
+    else:
+        rate = (1 - momentum) / smoothness
+        guarantee = (
+            "Ghadimi, Feyzmahdavian & Johansson 2015, theorem 1: the loss of the average iterate tends to the "
+            "minimum like 1/t"
+        )
+        why = "(1 − β)/L, safe for heavy ball wherever the loss is convex"
+    return _rated(rate, smoothness, strong, momentum, nesterov), guarantee, why
+
+
+def _rated(rate: float, smoothness: float, strong: float, momentum: float, nesterov: bool) -> Setting:
+    return Setting(rate, momentum, nesterov, contraction_factor(rate, smoothness, strong, momentum, nesterov))
+
+
+def _local(objective: Any, start: Params | None, momentum: float | None, nesterov: bool) -> Advice:
+    """From the curvature at the start."""
+    found = spectrum(objective, start)
+    steepness = _steepness(found)
+    if steepness == 0:
+        raise ValueError(
+            f"{objective.name!r} has no curvature where it starts, so theory cannot tell a learning rate; start "
+            "elsewhere, or give learning_rate as a number"
+        )
+    strong = found.smallest.value if found.smallest.value > _NOTHING * steepness else 0.0
+    own = momentum if momentum is not None else (_CUSTOMARY_MOMENTUM if objective.rows else 0.0)
+    setting = _rated(1 / steepness, steepness, strong, own, nesterov)
+    return Advice(
+        setting,
+        learning_rate_limit(steepness, own, nesterov),
+        steepness,
+        strong,
+        "local",
+        False,
+        "",
+        "one over the curvature at the start, which is all that is known and can grow along the way",
+    )
+
+
+def _steepness(found: Spectrum) -> float:
+    """The largest curvature in either sense, with what Lanczos may have missed of it."""
+    seen = max(abs(found.largest.value), abs(found.smallest.value))
+    return seen + found.largest.residual if seen else 0.0
+
+
+def _with_batches(advice: Advice, objective: Any, known: Constants | None, batch_size: int) -> Advice:
+    """The same for steps on batches, which are noisier: a smaller learning rate."""
+    rows, momentum = objective.rows, advice.setting.momentum
+    if known is None or known.largest_row_smoothness is None:
+        return replace(
+            advice,
+            batch_size=batch_size,
+            why="that of all rows; what the noise of batches asks for is unknown, as the loss has no known constants",
+            schedule="constant, then decay it when the loss levels off",
+        )
+    expected = expected_smoothness(known.smoothness, known.largest_row_smoothness, rows, batch_size)
+    rate = (1 - momentum) / (2 * expected)
+    guarantee = (
+        "Gower et al. 2019, theorem 3.1: the squared distance to the minimiser shrinks by 1 − ημ a step, down to a "
+        "floor of 2ησ²/μ"
+        if advice.strong_convexity and not momentum
+        else ""
+    )
+    return replace(
+        advice,
+        setting=_rated(rate, known.smoothness, advice.strong_convexity, momentum, advice.setting.nesterov),
+        batch_size=batch_size,
+        guarantee=guarantee,
+        why=f"1/(2E) with the expected smoothness E = {expected:.4g} of batches of {batch_size} rows"
+        + (", times 1 − β for the momentum" if momentum else ""),
+        schedule="constant down to the noise floor, then like 1/t"
+        if advice.strong_convexity
+        else "η/√t with averaged iterates",
+    )
+
+
+def finite_steps(steps: float) -> str:
+    """Steps in words: a whole number with separators, or that there is no telling.
+
+    >>> finite_steps(1234.0), finite_steps(math.inf)
+    ('1,234', 'unknown')
+    """
+    return f"{steps:,.0f}" if math.isfinite(steps) else "unknown"
