@@ -112,7 +112,10 @@ def test_where_constants_are_unknown_the_end_of_the_run_predicts_its_rate():
 @pytest.mark.parametrize(
     ("run", "words"),
     [
-        (lambda: sd.descend(sd.landscapes.bowl, optax.adam, learning_rate=0.1, steps=5), "knows the bounds of optax.sgd"),
+        (
+            lambda: sd.descend(sd.landscapes.bowl, optax.adam, learning_rate=0.1, steps=5),
+            "knows the bounds of optax.sgd",
+        ),
         (
             lambda: sd.descend(
                 sd.landscapes.bowl, optax.sgd, learning_rate=optax.exponential_decay(0.1, 10, 0.9), steps=5

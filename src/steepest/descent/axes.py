@@ -216,7 +216,7 @@ def start_axis(start: Any, own: Params | None) -> Params | Axis | None:
     if isinstance(point, np.ndarray) and point.ndim == dimensions + 1:
         if len(point) == 0:
             raise ValueError("start is an empty axis; give at least one point")
-        return Axis("start", np.arange(len(point)), list(point), traced=True)
+        return Axis("start", np.arange(len(point)), point, traced=True)
     return point
 
 

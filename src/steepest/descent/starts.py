@@ -63,8 +63,12 @@ def resolve_start(objective: Descendable, start: Any, seeds: NDArray[Any], dtype
         depends_on_seed = getattr(objective, "start", None) is None
         each = [objective.initial(int(seed), dtype) for seed in (seeds if depends_on_seed else seeds[:1])]
         return Starts(jax.tree.map(lambda *leaves: np.stack(leaves)[None], *each))
-    points = list(start.values) if isinstance(start, Axis) else [start]
     own = own_start(objective, dtype)
+    if isinstance(start, Axis) and isinstance(start.values, np.ndarray):
+        # A million points are one array; they are alike, so the first speaks for all.
+        _check(objective, start.values[0], start.values[0] if own is None else own)
+        return Starts(cast(start.values, dtype)[:, None])
+    points = list(start.values) if isinstance(start, Axis) else [start]
     for point in points:
         _check(objective, point, points[0] if own is None else own)
     return Starts(jax.tree.map(lambda *leaves: np.stack(leaves)[:, None], *[cast(point, dtype) for point in points]))

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 import optax
 
@@ -137,15 +138,21 @@ def _batches(objective: Descendable, known: Constants | None, advice: Advice, st
     if not isinstance(objective, EmpiricalRisk) or objective.rows < 2:
         return None
     if known is not None and known.strong_convexity > 0 and known.convex:
-        size = sampling(objective).best_batch_size(_BATCH_ACCURACY)
-        return advise(objective, momentum=0.0, batch_size=int(size))
+        found = sampling(objective)
+        squared = sum(
+            float(np.sum((one - other) ** 2))
+            for one, other in zip(jax.tree.leaves(start), jax.tree.leaves(found.optimum), strict=True)
+        )
+        if not squared:
+            return None
+        return advise(objective, momentum=0.0, batch_size=found.best_batch_size(_BATCH_ACCURACY * squared))
     scale = gradient_noise_scale(objective, start).simple
     if not math.isfinite(scale):
         return None
     size = int(np.clip(round(scale), 1, objective.rows))
-    found = advise(objective, momentum=0.0, batch_size=size, start=start)
-    noted = f"{size} rows is the gradient noise scale at the start (McCandlish et al. 2018); {found.why}"
-    return replace(found, why=noted)
+    advice = advise(objective, momentum=0.0, batch_size=size, start=start)
+    noted = f"{size} rows is the gradient noise scale at the start (McCandlish et al. 2018); {advice.why}"
+    return replace(advice, why=noted)
 
 
 def _feature_names(objective: Descendable) -> tuple[str, ...] | None:

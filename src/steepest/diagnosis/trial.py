@@ -88,7 +88,7 @@ def tried(
     )
     if ratio > 1 and advice.quadratic:
         prediction = "diverges"
-    elif ratio <= 1 and (advice.guarantee or advice.quadratic):
+    elif ratio <= 1 and advice.convex:
         prediction = "converges"
     else:
         prediction = "uncertain"

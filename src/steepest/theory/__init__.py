@@ -11,6 +11,8 @@ from steepest.theory.bounds import (
 )
 from steepest.theory.closed_form import quadratic_descent
 from steepest.theory.comparison import Comparison, compare
+from steepest.theory.convex import Convexity, convexity
+from steepest.theory.critical import Critical, Kind, classify
 from steepest.theory.density import SpectralDensity, spectral_density
 from steepest.theory.eigenvalues import Interval, Spectrum, spectrum
 from steepest.theory.global_constants import Constants, UnknownConstants, constants
@@ -28,13 +30,18 @@ from steepest.theory.limits import (
 from steepest.theory.noise_scale import NoiseScale, gradient_noise_scale
 from steepest.theory.optimum import Optimum, optimum_of
 from steepest.theory.sampling import Sampling, expected_smoothness, sampling
+from steepest.theory.vanishing_gradient import CriticalPoints, critical_points
 
 __all__ = [
     "Advice",
     "Comparison",
     "Constants",
+    "Convexity",
+    "Critical",
+    "CriticalPoints",
     "Eigenvalue",
     "Interval",
+    "Kind",
     "NoiseScale",
     "Optimum",
     "Sampling",
@@ -47,10 +54,13 @@ __all__ = [
     "best_heavy_ball",
     "best_learning_rate",
     "best_nesterov",
+    "classify",
     "compare",
     "constants",
     "contraction_factor",
     "convex_bound",
+    "convexity",
+    "critical_points",
     "expected_smoothness",
     "gradient_noise_scale",
     "hessian",

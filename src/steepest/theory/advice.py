@@ -36,6 +36,7 @@ class Advice:
         smoothness: L, the curvature the setting is made for.
         strong_convexity: μ; 0 where there is none to count on.
         basis: ``"global"``: L and μ hold everywhere; ``"local"``: they were measured at one point.
+        convex: whether the loss is known to be convex.
         quadratic: whether the loss is a quadratic, so that limit and contraction are exact.
         guarantee: the theorem that promises convergence; empty where nothing does.
         why: one sentence.
@@ -48,6 +49,7 @@ class Advice:
     smoothness: float
     strong_convexity: float
     basis: str
+    convex: bool
     quadratic: bool
     guarantee: str
     why: str
@@ -105,18 +107,22 @@ def _known(objective: Any) -> Constants | None:
         found = constants(objective)
     except UnknownConstants:
         return None
-    return found if found.convex and found.smoothness > 0 else None
+    return found if found.smoothness > 0 else None
 
 
 def _global(known: Constants, momentum: float | None, nesterov: bool) -> Advice:
     strong = known.strong_convexity if known.strong_convexity > _NOTHING * known.smoothness else 0.0
-    setting, guarantee, why = _chosen(known.smoothness, strong, known.quadratic, momentum, nesterov)
+    if known.convex:
+        setting, guarantee, why = _chosen(known.smoothness, strong, known.quadratic, momentum, nesterov)
+    else:
+        setting, guarantee, why = _not_convex(known.smoothness, momentum or 0.0, nesterov)
     return Advice(
         setting,
         learning_rate_limit(known.smoothness, setting.momentum, setting.nesterov),
         known.smoothness,
         strong,
         "global",
+        known.convex,
         known.quadratic,
         guarantee,
         why,
@@ -143,6 +149,18 @@ def _chosen(
         )
     setting = _rated(1 / smoothness, smoothness, strong, _CUSTOMARY_MOMENTUM, True)
     return setting, _ENERGY, "the loss is convex, but in some direction as flat as can be"
+
+
+def _not_convex(smoothness: float, momentum: float, nesterov: bool) -> tuple[Setting, str, str]:
+    """The setting for a loss of which nothing but its smoothness is known."""
+    setting = _rated((1 - momentum) / smoothness, smoothness, 0.0, momentum, nesterov)
+    if momentum:
+        return setting, "", "(1 − β)/L, cautious, as the loss is not convex"
+    guarantee = (
+        "Nesterov 2004, section 1.2.3: every step lowers the loss by η‖gradient‖²/2 or more, so that the gradient "
+        "of a loss that is bounded below vanishes in the end; where, depends on the start"
+    )
+    return setting, guarantee, "1/L, safe wherever the loss is smooth"
 
 
 _ENERGY = (
@@ -207,6 +225,7 @@ def _local(objective: Any, start: Params | None, momentum: float | None, nestero
         strong,
         "local",
         False,
+        False,
         "",
         "one over the curvature at the start, which is all that is known and can grow along the way",
     )
@@ -225,7 +244,7 @@ def _with_batches(advice: Advice, objective: Any, known: Constants | None, batch
         return replace(
             advice,
             batch_size=batch_size,
-            why="that of all rows; what the noise of batches asks for is unknown, as the loss has no known constants",
+            why="the rate is that of all rows, as how much the noise of batches asks for is unknown without constants",
             schedule="constant, then decay it when the loss levels off",
         )
     expected = expected_smoothness(known.smoothness, known.largest_row_smoothness, rows, batch_size)

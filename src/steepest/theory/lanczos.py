@@ -19,6 +19,7 @@ from steepest.theory.hessian import linearised
 _FIRST = 16
 _MOST_AT_ONCE = 256
 _EPSILON = float(np.finfo(float).eps)
+_CLOSED = 1e-10
 
 
 @dataclass(frozen=True)
@@ -79,19 +80,22 @@ def krylov(function: Partial, params: Params, start: Any, count: int) -> tuple[A
 def ritz(diagonal: Any, beside: Any, remainder: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Ritz values, their residuals, and their vectors in the basis, up to where the space closed.
 
-    A space that is invariant ends with a division of zero by zero; everything before that is exact.
+    Where the next vector is all but zero the space is invariant. What Lanczos makes of it after that is rounding
+    blown up to a unit vector, no longer orthogonal to the others, so the space ends there.
     """
-    entries = np.append(np.asarray(beside, float), float(remainder))
     diagonal = np.asarray(diagonal, float)
-    broken = np.flatnonzero(~np.isfinite(diagonal))
-    size = int(broken[0]) if len(broken) else len(diagonal)
-    if not size:
+    entries = np.append(np.asarray(beside, float), float(remainder))
+    if not np.isfinite(diagonal[0]):
         return np.full(1, np.nan), np.full(1, np.nan), np.full((1, 1), np.nan)
-    values, vectors = np.linalg.eigh(
-        np.diag(diagonal[:size]) + np.diag(entries[: size - 1], 1) + np.diag(entries[: size - 1], -1)
-    )
-    last = 0.0 if size < len(diagonal) else float(entries[-1])
+    heights = np.maximum.accumulate(np.maximum(np.abs(diagonal), entries))
+    with np.errstate(invalid="ignore"):
+        closed = np.flatnonzero(~(entries > _CLOSED * heights))
+    size = int(closed[0]) + 1 if len(closed) else len(diagonal)
+    beyond = entries[: size - 1]
+    values, vectors = np.linalg.eigh(np.diag(diagonal[:size]) + np.diag(beyond, 1) + np.diag(beyond, -1))
     rounding = len(diagonal) * _EPSILON * np.abs(values).max()
+    # A length of exactly zero has become 0/0 in the entry beside the diagonal.
+    last = np.nan_to_num(entries[size - 1])
     return values, np.abs(last * vectors[-1]) + rounding, vectors
 
 
