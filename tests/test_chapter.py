@@ -17,6 +17,17 @@ FIGURES = {
     "gd_3d_surface.png",
     "gd_sgd_minibatch_comparison.png",
     "learning_rate_sweep.png",
+    "steepest_ascent.png",
+    "convexity.png",
+    "critical_points.png",
+    "learning_rate_limit.png",
+    "convergence_rates.png",
+    "momentum.png",
+    "threshold.png",
+    "schedule.png",
+    "starts.png",
+    "basins.png",
+    "softmax_gradient.png",
 }
 
 
@@ -71,12 +82,31 @@ def test_the_comparison_compares(book, ours, agrees):
 
 
 def test_one_section_alone_and_an_unknown_one():
-    assert {row.section for row in chapter.run(["15.5"]).rows} == {"15.5 learning rate effect"}
-    with pytest.raises(ValueError, match=r"unknown section '15.4'.*15\.3, 15\.5, 15\.6, 15\.7"):
-        chapter.run(["15.4"])
+    assert {row.section for row in chapter.run(["15.3"]).rows} == {"15.3 quadratic", "15.3 rosenbrock"}
+    with pytest.raises(ValueError, match=r"unknown section '15.1'.*15\.2, 15\.3, 15\.4, .*exercise-15\.5"):
+        chapter.run(["15.1"])
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cannot be written"):
         chapter.run(["15.3"], tmp_path / "file")
+
+
+def test_where_the_chapter_is_wrong_the_evidence_is_given(ran):
+    assert any("it is a saddle" in note for note in ran[0].notes)
+    assert json.loads((ran[1] / "numbers.json").read_text())["notes"] == list(ran[0].notes)
+
+
+def test_a_program_may_allow_for_a_measurement():
+    loose = chapter.Program("x", {}, {"number": 1.01}, tolerance=0.02)
+    assert chapter.compare(loose, {"number": 1.0})[0].agrees
+    assert not chapter.compare(chapter.Program("x", {}, {"number": 1.03}, tolerance=0.02), {"number": 1.0})[0].agrees
+
+
+def test_without_sympy_the_exercise_says_what_to_install(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "sympy", None)
+    with pytest.raises(ImportError, match=r"steepest\[symbolic\]"):
+        chapter.run(["exercise-15.5"])

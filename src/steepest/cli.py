@@ -241,7 +241,7 @@ def fit(
 def chapter(
     out: Annotated[Path, option("DIR", "Folder for the figures and numbers.json.")],
     sections: Annotated[
-        list[str] | None, typer.Argument(metavar="[SECTION]...", help="E.g. 15.3; all without.")
+        list[str] | None, typer.Argument(metavar="[SECTION]...", help="E.g. 15.3 or exercise-15.1; all without.")
     ] = None,
 ) -> None:
     """Run the chapter's programs and compare their numbers."""

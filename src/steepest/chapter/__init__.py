@@ -9,17 +9,38 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from steepest.chapter import section_15_3, section_15_5, section_15_6, section_15_7
+from steepest.chapter import (
+    exercise_15_1,
+    exercise_15_2,
+    exercise_15_3,
+    exercise_15_4,
+    exercise_15_5,
+    section_15_2,
+    section_15_3,
+    section_15_4,
+    section_15_5,
+    section_15_6,
+    section_15_7,
+    section_15_8,
+)
 from steepest.chapter.report import Program, Report, Row, book_numbers, compare
 from steepest.errors import unknown_name
 
 SECTIONS: dict[str, Callable[[], list[Program]]] = {
+    "15.2": section_15_2.programs,
     "15.3": section_15_3.programs,
+    "15.4": section_15_4.programs,
     "15.5": section_15_5.programs,
     "15.6": section_15_6.programs,
     "15.7": section_15_7.programs,
+    "15.8": section_15_8.programs,
+    "exercise-15.1": exercise_15_1.programs,
+    "exercise-15.2": exercise_15_2.programs,
+    "exercise-15.3": exercise_15_3.programs,
+    "exercise-15.4": exercise_15_4.programs,
+    "exercise-15.5": exercise_15_5.programs,
 }
-"""Section number → what runs it."""
+"""Section or exercise → what runs it."""
 
 __all__ = ["SECTIONS", "Program", "Report", "Row", "book_numbers", "compare", "run"]
 
@@ -28,7 +49,7 @@ def run(sections: Sequence[str] | None = None, out: str | Path | None = None) ->
     """Run sections of the chapter and compare every number with the book's.
 
     Args:
-        sections: numbers such as ``"15.3"``; all by default.
+        sections: such as ``"15.3"`` or ``"exercise-15.1"``; all by default.
         out: a folder for the figures and ``numbers.json``; nothing is written without one.
 
     Returns:
@@ -48,7 +69,10 @@ def run(sections: Sequence[str] | None = None, out: str | Path | None = None) ->
     folder = None if out is None else _folder(Path(out))
     programs = [program for section in chosen for program in SECTIONS[section]()]
     book = book_numbers()
-    report = Report(tuple(row for program in programs for row in compare(program, program.book or book[program.name])))
+    report = Report(
+        tuple(row for program in programs for row in compare(program, program.book or book[program.name])),
+        tuple(note for program in programs for note in program.notes),
+    )
     if folder is not None:
         from steepest import figures
 

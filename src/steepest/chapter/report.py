@@ -25,12 +25,17 @@ class Program:
         figures: file name → figure.
         numbers: nested like the book's: numbers, lists of numbers, or words.
         book: what to compare with where it is not the book's file: closed forms.
+        tolerance: the largest relative difference of two numbers that agree; more than :data:`TOLERANCE` where a
+            measurement stands beside a theorem.
+        notes: where measurement shows that the chapter's text or figure is wrong, with the evidence.
     """
 
     name: str
     figures: Mapping[str, Figure]
     numbers: Mapping[str, Any]
     book: Mapping[str, Any] | None = None
+    tolerance: float = TOLERANCE
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Row:
         book: the book's value, or a closed form's.
         ours: the value computed now.
         difference: largest relative difference; 0 or inf for words.
-        agrees: whether that is at most :data:`TOLERANCE`.
+        agrees: whether that is at most the program's tolerance.
     """
 
     section: str
@@ -56,9 +61,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """Every comparison of a run of the chapter."""
+    """Every comparison of a run of the chapter.
+
+    Attributes:
+        rows: one for every number or list of numbers.
+        notes: where the chapter's text or figure is wrong, with the evidence.
+    """
 
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -66,8 +77,13 @@ class Report:
         return all(row.agrees for row in self.rows)
 
     def write(self, path: Path) -> None:
-        """Write ``numbers.json``: the tolerance and every row."""
-        content = {"tolerance": TOLERANCE, "agrees": self.agrees, "rows": [asdict(row) for row in self.rows]}
+        """Write ``numbers.json``: the tolerance, every row and every note."""
+        content: dict[str, Any] = {
+            "tolerance": TOLERANCE,
+            "agrees": self.agrees,
+            "rows": [asdict(row) for row in self.rows],
+        }
+        content["notes"] = list(self.notes)
         path.write_text(json.dumps(content, indent=1, default=float) + "\n", encoding="utf-8")
 
 
@@ -92,7 +108,7 @@ def compare(program: Program, book: Mapping[str, Any]) -> list[Row]:
             continue
         mine = ours.get(name)
         difference = _difference(value, mine)
-        rows.append(Row(program.name, name, value, mine, difference, difference <= TOLERANCE))
+        rows.append(Row(program.name, name, value, mine, difference, difference <= program.tolerance))
     return rows
 
 

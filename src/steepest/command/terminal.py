@@ -144,11 +144,13 @@ def show_report(report: Report, console: Console) -> None:
             table.add_row(row.number, _shown(row.book), _shown(row.ours), mark)
         console.print(table)
         console.print()
+    for note in report.notes:
+        console.print(f"note: {note}")
     wrong = sum(not row.agrees for row in report.rows)
     if wrong:
-        console.print(f"{wrong} of {len(report.rows)} rows differ from the book")
+        console.print(f"{wrong} of {len(report.rows)} rows differ from the book or its theory")
     else:
-        console.print(f"all {sum(np.size(row.book) for row in report.rows)} numbers agree with the book")
+        console.print(f"all {sum(np.size(row.book) for row in report.rows)} numbers agree with the book or its theory")
 
 
 def _shown(value: Any) -> str:

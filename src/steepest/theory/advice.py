@@ -136,11 +136,12 @@ def _chosen(
     if momentum is not None:
         return _for_momentum(smoothness, strong, quadratic, momentum, nesterov)
     if quadratic and strong:
-        return (
-            best_heavy_ball(smoothness, strong),
-            "Polyak 1964: on a quadratic with eigenvalues in [μ, L] the error shrinks by √β a step in the long run",
-            "the loss is a quadratic whose smallest and largest curvature are known",
+        pair = best_heavy_ball(smoothness, strong)
+        guarantee = (
+            "Polyak 1964: on a quadratic with eigenvalues in [μ, L] the error shrinks by √β a step in the long run"
         )
+        why = "the loss is a quadratic whose smallest and largest curvature are known; on the way it may rise up to "
+        return pair, guarantee, f"{why}{_rise(pair.contraction_factor):.3g}-fold"
     if strong:
         return (
             best_nesterov(smoothness, strong),
@@ -149,6 +150,14 @@ def _chosen(
         )
     setting = _rated(1 / smoothness, smoothness, strong, _CUSTOMARY_MOMENTUM, True)
     return setting, _ENERGY, "the loss is convex, but in some direction as flat as can be"
+
+
+def _rise(factor: float) -> float:
+    """The largest of ((1 + (1 + r) t) rᵗ)² over t, which bounds the loss of heavy ball with the best pair."""
+    if factor == 0:
+        return 1.0
+    steps = max(0.0, -1 / math.log(factor) - 1 / (1 + factor))
+    return float(((1 + (1 + factor) * steps) * factor**steps) ** 2)
 
 
 def _not_convex(smoothness: float, momentum: float, nesterov: bool) -> tuple[Setting, str, str]:
