@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -12,31 +14,8 @@ from steepest.figures.style import PALETTE, legend, style
 
 def programs() -> list[Program]:
     """Witnesses against convexity, and critical points counted: ``convexity.png`` and ``critical_points.png``."""
-    data = sd.datasets.chapter_regression()
-    regression = sd.EmpiricalRisk(sd.models.linear, sd.losses.mean_squared_error, data.x, data.y)
-    losses = {
-        "linear regression": regression,
-        "bowl": sd.landscapes.bowl,
-        "rippled surface": sd.landscapes.rippled_bowl,
-        "wells": sd.landscapes.wells,
-    }
-    tried = {name: sd.theory.convexity(loss) for name, loss in losses.items()}
-    verdicts = {name: "violated" if found.violated else "not violated" for name, found in tried.items()}
     rippled = sd.theory.critical_points(sd.landscapes.rippled_bowl)
-    origin = sd.theory.classify(sd.landscapes.rippled_bowl, [0.0, 0.0])
-    measured = {
-        "convexity": verdicts,
-        "rippled surface": {
-            "minima": len(rippled.minima),
-            "saddles": len(rippled.saddles),
-            "maxima": len(rippled.maxima),
-            "complete": str(rippled.complete),
-            "the origin is a": str(origin.kind),
-            "determinant at the origin": float(np.prod(origin.eigenvalues)),
-            "loss at the minima": rippled.minima[0].loss,
-            "minimum": np.abs(rippled.minima[0].at),
-        },
-    }
+    measured = {"convexity": verdicts(), "rippled surface": counted(rippled)}
     expected = {
         "convexity": {
             "linear regression": "not violated",
@@ -62,6 +41,34 @@ def programs() -> list[Program]:
     )
     pictures = {"convexity.png": chords(), "critical_points.png": points(rippled)}
     return [Program("15.4 convexity", pictures, measured, book=expected, notes=(note,))]
+
+
+def verdicts() -> dict[str, str]:
+    """Whether a witness against convexity was found."""
+    data = sd.datasets.chapter_regression()
+    losses = {
+        "linear regression": sd.EmpiricalRisk(sd.models.linear, sd.losses.mean_squared_error, data.x, data.y),
+        "bowl": sd.landscapes.bowl,
+        "rippled surface": sd.landscapes.rippled_bowl,
+        "wells": sd.landscapes.wells,
+    }
+    tried = {name: sd.theory.convexity(loss) for name, loss in losses.items()}
+    return {name: "violated" if found.violated else "not violated" for name, found in tried.items()}
+
+
+def counted(rippled: sd.theory.CriticalPoints) -> dict[str, Any]:
+    """What the critical points of the rippled surface are."""
+    origin = sd.theory.classify(sd.landscapes.rippled_bowl, [0.0, 0.0])
+    return {
+        "minima": len(rippled.minima),
+        "saddles": len(rippled.saddles),
+        "maxima": len(rippled.maxima),
+        "complete": str(rippled.complete),
+        "the origin is a": str(origin.kind),
+        "determinant at the origin": float(np.prod(origin.eigenvalues)),
+        "loss at the minima": rippled.minima[0].loss,
+        "minimum": np.abs(rippled.minima[0].at),
+    }
 
 
 def chords() -> Figure:

@@ -122,8 +122,13 @@ def averaged() -> dict[str, Any]:
         bound = sd.theory.averaged_sgd_bound(horizon, learning_rate=1.0, distance=far, gradient_bound=steepest)
         bounds.append(float(bound))
     below = np.array(curve) <= np.array(bounds)
-    return {"steps": HORIZONS, "curve": np.array(curve), "bound": np.array(bounds),
-            "exponent": fitted(HORIZONS, np.array(curve)), "outcome": "holds" if below.all() else "violated"}  # fmt: skip
+    return {
+        "steps": HORIZONS,
+        "curve": np.array(curve),
+        "bound": np.array(bounds),
+        "exponent": fitted(HORIZONS, np.array(curve)),
+        "outcome": "holds" if below.all() else "violated",
+    }
 
 
 def _sloped(slope: Any, w: Any) -> Any:
@@ -137,7 +142,8 @@ def _noisy(seed: Any) -> optax.GradientTransformation:
 def stochastic() -> dict[int, dict[str, Any]]:
     """The chapter's regression with 1/(μt) and rows drawn with replacement: squared distance to the minimiser.
 
-    The mean over the seeds. The runs start at the minimiser: what is left is the noise alone, and not how far away the start was.
+    The mean over the seeds. The runs start at the minimiser: what is left is the noise alone, and not how far away the
+    start was.
     """
     risk = line()
     strong = sd.theory.constants(risk).strong_convexity
