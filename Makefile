@@ -10,13 +10,14 @@ WORKERS ?= 2
 .PHONY: demo test check bench clean
 .DELETE_ON_ERROR:
 
-# The main job on three real tables, and the chapter.
+# A diagnosis, the main job on three real tables, and the chapter.
 demo: .venv/installed
 	mkdir -p demo
 	$(BIN)/steepest chapter --out demo/chapter
 	$(BIN)/steepest datasets diabetes --out demo/diabetes.csv --overwrite
 	$(BIN)/steepest datasets breast_cancer --out demo/breast_cancer.csv --overwrite
 	$(BIN)/steepest datasets digits --out demo/digits.csv --overwrite
+	$(BIN)/steepest diagnose demo/diabetes.csv --target target
 	$(BIN)/steepest fit demo/diabetes.csv --target target --out demo/diabetes --overwrite
 	$(BIN)/steepest fit demo/breast_cancer.csv --target target --out demo/breast_cancer --overwrite
 	$(BIN)/steepest fit demo/digits.csv --target target --model mlp --out demo/digits --overwrite

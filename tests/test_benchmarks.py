@@ -46,6 +46,20 @@ def test_the_programs_of_a_contest_agree(name: str, contest: ModuleType) -> None
         contest.disagreement(each)
 
 
+def test_basins_and_eigenvalues_agree_with_their_peers(contest: ModuleType) -> None:
+    (basins,) = import_module("benchmarks.basins").contests(resolution=40, steps=200)
+    assert contest.disagreement(basins)["NumPy, in place"]["basin"] == 0.0
+    (eigenvalue,) = import_module("benchmarks.eigenvalue").contests(hidden=8)
+    contest.disagreement(eigenvalue)
+    ours = eigenvalue.programs[0]
+    # The same number from the whole Hessian of the 672 parameters and more.
+    import steepest as sd
+
+    exact = sd.theory.spectrum(import_module("benchmarks.eigenvalue").digits(8), dense_limit=10_000).largest.value
+    assert ours.results(ours.run())["eigenvalue"][0] == pytest.approx(exact, rel=1e-4)
+    assert ("PyTorch" in eigenvalue.programs[-1].name) == (util.find_spec("torch") is not None)
+
+
 def test_the_sweep_has_all_three_verdicts_where_runs_end_early_and_one_where_none_does(contest: ModuleType) -> None:
     early, none = import_module("benchmarks.sweep").contests(**SMALL["sweep"])
     verdicts = [set(each.programs[0].results(each.programs[0].run())["verdict"]) for each in (early, none)]

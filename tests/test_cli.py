@@ -389,8 +389,8 @@ def test_a_section_of_the_chapter_agrees(tmp_path: Path) -> None:
     told = in_process("chapter", "15.5", "--out", str(tmp_path / "chapter"))
     assert told.exit_code == 0, told.output
     assert "0.105 steps 39 39 0 " in words(told.stdout)
-    # Four runs, and of each its steps, the two numbers of its end and its loss.
-    assert "all 16 numbers agree with the book" in told.stdout
+    # Four runs: of each its steps, the two numbers of its end and its loss; and 304 of the fine sweep.
+    assert "all 320 numbers agree with the book" in told.stdout
     *table, path = told.stdout.splitlines()
     assert max(map(len, table)) <= 80
     assert path.startswith("written: ")
@@ -406,7 +406,7 @@ def test_a_number_that_differs_from_the_book_exits_with_1(tmp_path: Path, monkey
     told = in_process("chapter", "15.5", "--out", str(tmp_path))
     assert told.exit_code == 1, told.output
     assert "1.0e-09 DIFFERS" in told.stdout
-    assert "1 of 12 rows differ from the book" in told.stdout
+    assert "1 of 17 rows differ from the book" in told.stdout
 
 
 def test_bad_input_to_the_chapter(tmp_path: Path) -> None:
@@ -506,3 +506,64 @@ def test_a_note_of_the_library_is_one_line_too() -> None:
 def test_usage_mistakes_exit_with_2() -> None:
     for arguments in (["descend"], ["descent", "bowl"], ["descend", "bowl", "--lerning-rate", "1"], ["chapter"]):
         assert in_process(*arguments).exit_code == 2
+
+
+# Diagnosis
+
+
+def test_diagnose_says_which_rate_works_and_tries_it():
+    told = command("diagnose", "steep_bowl", "--learning-rate", "0.105").stdout
+    assert "steep_bowl, 2 parameters" in told
+    assert "limit 2), at the edge" in " ".join(told.split())
+    assert "diverged at step" in told
+    assert max(map(len, told.splitlines())) <= 96
+
+
+def test_diagnose_for_programs_prints_json_alone(tmp_path):
+    table = tmp_path / "diabetes.csv"
+    in_process("datasets", "diabetes", "--out", str(table))
+    told = in_process("diagnose", str(table), "--target", "target", "--json")
+    found = json.loads(told.stdout)
+    assert found["advice"]["certain"] is True
+    assert [trial["as_predicted"] for trial in found["trials"]] == [True, True]
+    raw = json.loads(in_process("diagnose", str(table), "--target", "target", "--raw", "--json").stdout)
+    assert "scales" in {finding["kind"] for finding in raw["findings"]}
+    assert "scales" not in {finding["kind"] for finding in found["findings"]}
+
+
+def test_diagnose_takes_what_a_file_defines(tmp_path, monkeypatch):
+    (tmp_path / "own.py").write_text(
+        "import steepest as sd\n\n"
+        "valley = sd.Objective(lambda w: w[0] ** 2 + 9 * w[1] ** 2, start=[1.0, 1.0], name='valley')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    told = in_process("diagnose", "own.py:valley").stdout
+    assert "valley, 2 parameters" in told
+    assert "learning rate 0.0555556" in told  # one over the curvature 18
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("bowl", "--target", "y"), "--target is for a table"),
+        (("bowl", "--raw"), "--raw is for a table"),
+        (("no-such.csv",), "--target is missing"),
+        (("no-such.csv", "--target", "y"), "no-such.csv"),
+        (("bowll",), "did you mean 'bowl'"),
+        (("bowl", "--learning-rate", "-1"), "finite number above 0"),
+        (("ackley", "--start", "0,0"), "ackley"),
+    ],
+)
+def test_what_diagnose_cannot_do_is_one_line(arguments, words):
+    assert words in refused("diagnose", *arguments)
+
+
+def test_auto_is_a_learning_rate_of_descend_and_fit(tmp_path):
+    told = in_process("descend", "bowl", "--learning-rate", "auto", "--steps", "200").stdout
+    assert "converged" in told
+    assert "2/(L + μ)" in " ".join(told.split())
+    table = tmp_path / "diabetes.csv"
+    in_process("datasets", "diabetes", "--out", str(table))
+    fitted = " ".join(in_process("fit", str(table), "--target", "target", "--learning-rate", "auto").stdout.split())
+    assert "2 (1 + β)/(L + μ)" in fitted
+    assert "knows optax.sgd" in refused("descend", "bowl", "--learning-rate", "auto", "--method", "adam")

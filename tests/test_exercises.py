@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import optax
 import pytest
 
 import steepest as sd
+from steepest.chapter import exercise_15_1, exercise_15_2, exercise_15_3, exercise_15_5
 
 
 def test_15_1_momentum_needs_fewer_steps_in_a_narrow_valley():
@@ -62,3 +65,38 @@ def _root(low: float, high: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if slope(low) * slope(middle) > 0 else (low, middle)
     return low
+
+
+def test_15_1_momentum_of_a_fixed_size_pays_from_the_condition_number_on_that_theory_says():
+    # (1 + √β)/(1 − √β) = 37.97 at β = 0.9: plain descent is ahead at 30 and behind at 45.
+    note = exercise_15_1.where_it_pays()
+    assert "pay above 38" in note
+    for number in (30, 45):
+        plain, momentum = note.split(f" {number}: ")[1].split(";")[0].split(" against ")
+        assert (int(plain) < int(momentum)) == (number == 30)
+
+
+def test_15_2_the_limit_lies_between_runs_that_converge_and_runs_that_diverge():
+    matrix = np.array([[3.0, 1.0], [1.0, 2.0]])
+    low, high = exercise_15_2.threshold(matrix, np.array([1.0, -1.0]))
+    limit = 2 / np.linalg.eigvalsh(matrix)[-1]
+    assert low < limit < high < 1.001 * low
+    note = exercise_15_2.not_definite()
+    assert "diag(−1, 2) diverged" in note
+    assert "is out of steps after 2,000, at w₁ = 1001" in note  # 1 + 2000 · 0.5 · b₁
+
+
+def test_15_3_the_fall_from_a_tenth_comes_too_early_and_from_a_half_in_time():
+    first, second = exercise_15_3.programs()[0].notes
+    assert first.startswith("from 0.1 the falling rate ends lower than the constant one in 0 of 8 seeds")
+    assert second.startswith("from 0.5 the falling rate ends lower than the constant one in 8 of 8 seeds")
+
+
+def test_15_5_without_sympy_the_rest_is_still_done(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sympy", None)
+    with pytest.raises(ImportError, match=r"pip install 'steepest\[symbolic\]'"):
+        exercise_15_5.derived()
+    (program,) = exercise_15_5.programs()
+    assert "derived" not in program.book
+    assert "left out" in program.notes[-1]
+    np.testing.assert_allclose(program.numbers["huge logits"], [1, -1, 0])

@@ -78,6 +78,20 @@ def test_divergence_is_counted_and_edges_are_named():
     assert "note:" in str(found)
 
 
+def test_seeds_that_change_nothing_or_are_too_few_are_said_to_be():
+    # A quadratic has no window to draw starts from: ten runs are one run ten times.
+    still = sd.experiments.compare_methods(
+        sd.landscapes.quadratic(np.diag([1.0, 10.0])), steps=20, budget=3, tuning_seeds=1, seeds=7
+    )
+    assert np.ptp(still.dataset.final.values, axis=1).tolist() == [0.0, 0.0]
+    assert any("the seeds change nothing here" in note for note in still.notes)
+    few = sd.experiments.compare_methods(sd.landscapes.bowl, steps=20, budget=3, tuning_seeds=1, seeds=5)
+    assert any("5 seeds are too few" in note for note in few.notes)
+    assert set(few.table()["rank"]) == {1}
+    enough = sd.experiments.compare_methods(sd.landscapes.bowl, steps=20, budget=3, tuning_seeds=1, seeds=6)
+    assert not any("seeds" in note and "fresh" not in note for note in enough.notes)
+
+
 def test_ranges_cover_what_they_say():
     settings = fairness._settings({"learning_rate": (1e-4, 1.0)}, 5, 0)
     np.testing.assert_allclose([each["learning_rate"] for each in settings], [1e-4, 1e-3, 1e-2, 1e-1, 1.0])
@@ -95,6 +109,9 @@ def test_ranges_cover_what_they_say():
         ({"budget": 0}, ValueError, "budget must be a whole number from 1 up"),
         ({"seeds": 1}, ValueError, "seeds must be a whole number from 2 up"),
         ({"methods": [optax.adam]}, TypeError, "methods must be a dict"),
+        ({"methods": {"momentum": optax.adam}}, ValueError, "is the name of a baseline"),
+        ({"methods": {"a": (optax.sgd, {"learning_rate": ("x", "y")})}}, ValueError, "0 < low < high"),
+        ({"methods": {"a": (optax.sgd, {"learning_rate": np.array([0.1])})}}, TypeError, "must be a list"),
         ({"methods": {"a": 3}}, TypeError, "must be an optax constructor"),
         ({"methods": {"a": (optax.sgd, {"learning_rate": (1.0, 0.1)})}}, ValueError, "0 < low < high"),
         ({"methods": {"a": (optax.sgd, {"learning_rate": []})}}, ValueError, "at least one"),

@@ -190,3 +190,88 @@ def test_what_is_refused(runs, grid, call, words):
     with pytest.raises((ValueError, TypeError)) as caught:
         call(runs, grid)
     assert words in str(caught.value)
+
+
+# Theory and experiments
+
+
+@pytest.fixture(scope="module")
+def landscape_figures():
+    from steepest import experiments, theory
+
+    runs = sd.descend(sd.landscapes.bowl, optax.sgd, learning_rate=[0.02, 0.21], steps=40)
+    steep = theory.spectrum(sd.landscapes.steep_bowl)
+    many = theory.spectrum(sd.landscapes.rosenbrock.in_dimensions(30), dense_limit=0)
+    return {
+        "spectrum": lambda **ax: sd.figures.spectrum(steep, learning_rate=0.09, **ax),
+        "spectrum of few": lambda **ax: sd.figures.spectrum(many, **ax),
+        "density": lambda **ax: sd.figures.spectral_density(
+            theory.spectral_density(sd.landscapes.rosenbrock.in_dimensions(30)), **ax
+        ),
+        "sharpness": lambda **ax: sd.figures.sharpness(theory.sharpness(runs), **ax),
+        "critical points": lambda **ax: sd.figures.critical_points(
+            theory.critical_points(sd.landscapes.rippled_bowl), **ax
+        ),
+        "basins": lambda **ax: sd.figures.basins(
+            experiments.basins(sd.landscapes.himmelblau, learning_rate=0.01, resolution=30), **ax
+        ),
+        "basins of a line": lambda **ax: sd.figures.basins(
+            experiments.basins(sd.landscapes.wells, learning_rate=0.02, resolution=50), **ax
+        ),
+        "many starts": lambda **ax: sd.figures.multistart(
+            experiments.multistart(sd.landscapes.himmelblau, learning_rate=0.01), **ax
+        ),
+        "bounds": lambda **ax: sd.figures.bounds(theory.compare(runs), **ax),
+        "methods": lambda **ax: sd.figures.method_comparison(
+            experiments.compare_methods(sd.landscapes.bowl, steps=20, budget=3, tuning_seeds=1, seeds=3), **ax
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "spectrum", "spectrum of few", "density", "sharpness", "critical points", "basins", "basins of a line",
+        "many starts", "bounds", "methods",
+    ],
+)  # fmt: skip
+def test_figures_of_theory_are_labelled_and_draw_into_axes_given(landscape_figures, name, tmp_path):
+    draw = landscape_figures[name]
+    figure = draw()
+    axes = figure.axes[0]
+    assert axes.get_title()
+    assert axes.get_xlabel()
+    assert sd.figures.save(figure, tmp_path / "figure.png").stat().st_size > 5_000
+    sheet, (left, _) = sd.figures.sheet()
+    assert draw(ax=left) is sheet
+    assert left.has_data()
+
+
+def test_basins_are_coloured_by_the_minimum_they_lead_to(landscape_figures):
+    figure = landscape_figures["basins"]()
+    mesh = figure.axes[0].collections[0]
+    assert len(np.unique(mesh.get_array())) == 4
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert sum("to (" in words for words in legend) == 4
+
+
+def test_a_bound_is_drawn_only_where_there_is_one(landscape_figures):
+    axes = landscape_figures["bounds"]().axes[0]
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert len(axes.lines) == 3
+    assert len(dashed) == 1
+    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert any("diverges as predicted" in each for each in words)
+
+
+def test_too_many_runs_for_a_figure_of_theory_are_refused():
+    runs = sd.descend(sd.landscapes.bowl, optax.sgd, learning_rate=np.linspace(0.01, 0.1, 9), steps=5)
+    with pytest.raises(ValueError, match="up to 8 runs"):
+        sd.figures.bounds(sd.theory.compare(runs))
+    with pytest.raises(ValueError, match="up to 8 runs"):
+        sd.figures.sharpness(sd.theory.sharpness(runs))
+    far = sd.experiments.multistart(
+        sd.landscapes.rosenbrock.in_dimensions(3), learning_rate=1e-3, starts=np.zeros((2, 3)), steps=5
+    )
+    with pytest.raises(ValueError, match="one or two parameters, got 3"):
+        sd.figures.multistart(far)

@@ -269,3 +269,15 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         (tmp_path / "closed").mkdir(mode=0o500)
         with pytest.raises(PermissionError, match="cannot be written"):
             check_folder(tmp_path / "closed")
+
+
+@pytest.mark.parametrize(("name", "model"), [("diabetes", None), ("breast_cancer", None)])
+def test_a_rate_left_to_theory_trains_as_well_as_the_sweep(name, model):
+    table = datasets.bundled(name)
+    swept, advised = fit(table, "target", model=model), fit(table, "target", model=model, learning_rate="auto")
+    score = next(iter(swept.scores))
+    assert advised.scores[score].value > swept.scores[score].value - 0.02
+    assert advised.sweep.dataset.sizes["learning_rate"] == 1
+    assert advised.training.verdict != "diverged"
+    assert "L" in advised.chosen_because
+    assert advised.recipe.method == "sgd"

@@ -1,57 +1,99 @@
-"""Exercise 15.3: a learning rate that falls by ten at epochs 50 and 80, against a constant one, on the spirals."""
+"""Exercise 15.3: a learning rate that falls by ten at epochs 50 and 80, against a constant one, on the spirals.
+
+The exercise asks for it from 0.1. There the network is still on its way at epoch 50, and the fall only stops it. From
+0.5 it has arrived: what is left is the noise of the batches, and the fall removes it.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import optax
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import steepest as sd
 from steepest.chapter.report import Program
+from steepest.figures.style import legend, style
 
-ROWS, BATCH, EPOCHS = 150, 10, 100
-SEEDS = (0, 1, 2)
+ROWS, BATCH, EPOCHS = 300, 10, 100
+AN_EPOCH = sd.batches.shuffled(BATCH).steps_per_epoch(ROWS)
+SEEDS = range(8)
+RATES = (0.1, 0.5)
+SHADES = {"constant": "#0072B2", "decaying": "#D55E00"}
 
 
 def programs() -> list[Program]:
-    """Both from 0.1 with three seeds each: ``schedule.png``."""
-    x, y = sd.datasets.spirals(rows=ROWS, arms=3, noise=0.2, seed=1)
-    risk = sd.EmpiricalRisk(sd.models.mlp((16,), "tanh"), sd.losses.softmax_cross_entropy, x, y, name="spirals")
-    an_epoch = sd.batches.shuffled(BATCH).steps_per_epoch(ROWS)
-    decaying = optax.piecewise_constant_schedule(0.1, {50 * an_epoch: 0.1, 80 * an_epoch: 0.1})
-    runs = sd.descend(
-        risk, optax.sgd, learning_rate={"constant": 0.1, "decaying": decaying}, momentum=0.9, batch_size=BATCH,
-        seed=list(SEEDS), epochs=EPOCHS, progress=False,
-    )  # fmt: skip
-    constant, other = (runs.loss.sel(learning_rate=label) for label in ("constant", "decaying"))
-    late = slice(85, EPOCHS)
-    roughness = [float(np.abs(curve.sel(epoch=late).diff("epoch")).mean()) for curve in (constant, other)]
-    measured = {
-        "rate in epochs 0, 50 and 80": [float(decaying(epoch * an_epoch + 1)) for epoch in (0, 50, 80)],
-        "the same until epoch 50": str(bool(np.allclose(constant[:, :51], other[:, :51], rtol=1e-9))),
-        "steadier in the end": str(roughness[1] < 0.2 * roughness[0]),
-    }
-    expected = {
-        "rate in epochs 0, 50 and 80": [0.1, 0.01, 0.001],
-        "the same until epoch 50": "True",
-        "steadier in the end": "True",
-    }
-    # optax keeps a schedule's rates in single precision.
-    return [Program("exercise 15.3 schedule", {"schedule.png": figure(runs)}, measured, book=expected, tolerance=1e-6)]
-
-
-def figure(runs: sd.Descent) -> Figure:
-    """Loss over epochs, a colour a schedule, a curve a seed."""
-    whole, (axes,) = sd.figures.sheet((None,), (11.0, 6.5))
-    labels = [f"{label}, seed {seed}" for label in ("constant", "decaying") for seed in SEEDS]
-    sd.figures.loss_curves(runs, ax=axes, labels=labels, title="Spirals: 0.1 throughout, and a tenth of it twice")
-    for place, curve in enumerate(axes.lines):
-        curve.set_color("#0072B2" if place < len(SEEDS) else "#D55E00")
-        curve.set_label(
-            ("constant 0.1", "0.1, then 0.01, then 0.001")[place // len(SEEDS)] if place % len(SEEDS) == 0 else "_"
+    """Constant and falling, from 0.1 and from 0.5, with eight seeds each: ``schedule.png``."""
+    runs = {rate: trained(rate) for rate in RATES}
+    measured: dict[str, Any] = {}
+    expected: dict[str, Any] = {}
+    notes = []
+    for rate, pair in runs.items():
+        constant, decaying = (pair.loss.sel(learning_rate=label).values for label in SHADES)
+        late = [float(np.abs(np.diff(curve[:, 85:], axis=1)).mean()) for curve in (constant, decaying)]
+        measured[f"from {rate:g}"] = {
+            "rate in epochs 0, 50 and 80": [float(schedule(rate)(epoch * AN_EPOCH + 1)) for epoch in (0, 50, 80)],
+            "largest difference until epoch 50": float(np.abs(constant[:, :51] - decaying[:, :51]).max()),
+            "what moves it after epoch 85": "less than a tenth of the constant rate's"
+            if late[1] < late[0] / 10
+            else "more",
+        }
+        expected[f"from {rate:g}"] = {
+            "rate in epochs 0, 50 and 80": [rate, rate / 10, rate / 100],
+            "largest difference until epoch 50": 0.0,
+            "what moves it after epoch 85": "less than a tenth of the constant rate's",
+        }
+        lower = int((decaying[:, -1] < constant[:, -1]).sum())
+        notes.append(
+            f"from {rate:g} the falling rate ends lower than the constant one in {lower} of {len(SEEDS)} seeds: median "
+            f"loss {np.median(decaying[:, -1]):.3g} against {np.median(constant[:, -1]):.3g}"
         )
-        curve.set_alpha(0.8)
-    for epoch in (50, 80):
-        axes.axvline(epoch, color="#999999", linestyle=":", linewidth=1.2)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+    # optax keeps a schedule's rates in single precision.
+    return [
+        Program("exercise 15.3 schedule", {"schedule.png": figure(runs)}, measured, book=expected, tolerance=1e-6,
+                notes=tuple(notes))
+    ]  # fmt: skip
+
+
+def schedule(rate: float) -> Any:
+    """The rate over steps: a tenth of it from epoch 50, a hundredth from epoch 80."""
+    return optax.piecewise_constant_schedule(rate, {50 * AN_EPOCH: 0.1, 80 * AN_EPOCH: 0.1})
+
+
+def trained(rate: float) -> sd.Descent:
+    """Both schedules on the same seeds: the axes learning_rate and seed."""
+    x, y = sd.datasets.spirals(rows=ROWS, arms=3, noise=0.2, seed=1)
+    risk = sd.EmpiricalRisk(sd.models.mlp((32, 32), "tanh"), sd.losses.softmax_cross_entropy, x, y, name="spirals")
+    rates = {"constant": rate, "decaying": schedule(rate)}
+    return sd.descend(
+        risk, optax.sgd, learning_rate=rates, batch_size=BATCH, seed=list(SEEDS), epochs=EPOCHS, path=False,
+        progress=False,
+    )  # fmt: skip
+
+
+def figure(runs: dict[float, sd.Descent]) -> Figure:
+    """Loss over epochs from both rates: the median of the seeds, and all of them between lowest and highest."""
+    whole, axes = sd.figures.sheet()
+    for ax, (rate, pair) in zip(axes, runs.items(), strict=True):
+        draw(ax, rate, pair)
+    lows, highs = zip(*(ax.get_ylim() for ax in axes), strict=True)
+    for ax in axes:
+        ax.set_ylim(min(lows), max(highs))
     return whole
+
+
+def draw(axes: Axes, rate: float, pair: sd.Descent) -> None:
+    """One rate: a band and a median a schedule."""
+    words = {"constant": f"{rate:g} throughout", "decaying": f"{rate:g}, then {rate / 10:g}, then {rate / 100:g}"}
+    with style():
+        for label, shade in SHADES.items():
+            curve = pair.loss.sel(learning_rate=label)
+            axes.fill_between(curve.epoch, curve.min("seed"), curve.max("seed"), color=shade, alpha=0.2, linewidth=0)
+            axes.plot(curve.epoch, curve.median("seed"), color=shade, label=words[label])
+        for epoch in (50, 80):
+            axes.axvline(epoch, color="#999999", linestyle=":", linewidth=1.2)
+        axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
+        axes.set_title(f"From {rate:g}: median and range of {len(SEEDS)} seeds")
+        legend(axes, columns=2)

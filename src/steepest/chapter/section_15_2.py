@@ -13,6 +13,11 @@ from steepest.figures.style import PALETTE, legend, style
 from steepest.precision import double_precision
 
 POINTS = {"bowl": np.array([-2.0, 1.0]), "rosenbrock": np.array([-1.5, 2.0])}
+# By hand, as the chapter writes them: (2w₁, 10w₂), and the two partial derivatives of Rosenbrock's function.
+GRADIENTS = {
+    "bowl": np.array([2 * -2.0, 10 * 1.0]),
+    "rosenbrock": np.array([-2 * (1 + 1.5) - 400 * -1.5 * (2.0 - 1.5**2), 200 * (2.0 - 1.5**2)]),
+}
 # Every five degrees, but not across the gradient: there the cosine is its own rounding.
 ANGLES = np.radians([degrees for degrees in range(-180, 181, 5) if abs(degrees) != 90])
 
@@ -21,7 +26,7 @@ def programs() -> list[Program]:
     """Derivatives along 71 directions beside |g| cos θ, θ the angle from the gradient: ``steepest_ascent.png``."""
     measured, expected = {}, {}
     for name, point in POINTS.items():
-        gradient = sd.theory.hessian(sd.landscapes.find(name), point)[1]
+        gradient = GRADIENTS[name]
         slopes = along(sd.landscapes.find(name), point, gradient)
         norm = float(np.linalg.norm(gradient))
         measured[name] = {
@@ -49,7 +54,7 @@ def along(landscape: sd.Objective, point: NDArray[np.float64], gradient: NDArray
 def figure() -> Figure:
     """Left the directions on the bowl, coloured by slope; right the slopes over the angle, and |g| cos θ."""
     bowl, point = sd.landscapes.bowl, POINTS["bowl"]
-    gradient = sd.theory.hessian(bowl, point)[1]
+    gradient = GRADIENTS["bowl"]
     slopes = along(bowl, point, gradient)
     whole, (left, right) = sd.figures.sheet()
     sd.figures.contour(bowl, ax=left, title="Every direction from one point")

@@ -141,11 +141,12 @@ def show_report(report: Report, console: Console) -> None:
         for row in rows:
             difference = f"{row.difference:.1e}" if row.difference else "0"
             mark = Text(difference) if row.agrees else Text(f"{difference} DIFFERS", style="red")
-            table.add_row(row.number, _shown(row.book), _shown(row.ours), mark)
+            # As Text: square brackets in a string would be taken for markup.
+            table.add_row(*(Text(words) for words in (row.number, _shown(row.book), _shown(row.ours))), mark)
         console.print(table)
         console.print()
     for note in report.notes:
-        console.print(f"note: {note}")
+        console.print(Text(f"note: {note}"))
     wrong = sum(not row.agrees for row in report.rows)
     if wrong:
         console.print(f"{wrong} of {len(report.rows)} rows differ from the book or its theory")

@@ -26,6 +26,7 @@ BASELINES: dict[str, tuple[Any, dict[str, Any]]] = {
 _USUAL = {"learning_rate": (1e-5, 10.0)}
 _FRESH = 1_000_000
 _LEVEL = 0.05
+_LEAST_SEEDS = 6  # of n seeds that all agree the signed-rank test gives 2/2ⁿ
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,8 @@ class MethodComparison:
             * ``loss``: its curves, (method, seed, step or epoch).
         settings: method → the settings tried, in order.
         best: method → the setting with the least median of ``tuning``.
-        notes: what to be careful with: a best setting at the edge of its range, runs that diverged.
+        notes: what to be careful with: a best setting at the edge of its range, runs that diverged, seeds that are too
+            few or change nothing.
     """
 
     dataset: xr.Dataset
@@ -126,7 +128,7 @@ def compare_methods(
 
     Raises:
         TypeError: methods that are neither constructors nor pairs.
-        ValueError: a range that is not one, or a number out of its range.
+        ValueError: a range that is not one, a number out of its range, or a label that is a baseline's.
 
     Example:
         >>> import optax, steepest as sd
@@ -151,6 +153,7 @@ def compare_methods(
         finals.append(final)
         curves.append(curve)
         notes += _notes(label, ranges, settings[label], chosen, np.array(tried), final)
+    notes += _on_seeds(np.array(finals))
     dataset = xr.Dataset(
         {
             "tuning": (("method", "setting", "tuning_seed"), np.array(tuning)),
@@ -168,18 +171,26 @@ def _searched(methods: Mapping[str, Any] | None) -> dict[str, tuple[Any, dict[st
     if methods is not None and not isinstance(methods, Mapping):
         raise TypeError(f"methods must be a dict of label → constructor or (constructor, ranges), got {methods!r}")
     for label, value in (methods or {}).items():
+        if label in BASELINES:
+            raise ValueError(f"methods: {label!r} is the name of a baseline, which is always there; choose another")
         constructor, ranges = value if isinstance(value, tuple) and len(value) == 2 else (value, _USUAL)
         if not callable(constructor) or not isinstance(ranges, Mapping):
             raise TypeError(f"methods[{label!r}] must be an optax constructor or (constructor, ranges), got {value!r}")
         for name, span in ranges.items():
-            if isinstance(span, tuple) and not (len(span) == 2 and 0 < span[0] < span[1] < np.inf):
-                raise ValueError(
-                    f"the range of {name} of {label!r} must be (low, high) with 0 < low < high, got {span!r}"
-                )
-            if isinstance(span, list) and not span:
-                raise ValueError(f"the choices of {name} of {label!r} must be at least one, got none")
+            _check_range(label, name, span)
         found[str(label)] = (constructor, dict(ranges))
     return found
+
+
+def _check_range(label: str, name: str, span: Any) -> None:
+    if isinstance(span, tuple):
+        numbers = len(span) == 2 and all(isinstance(end, int | float | np.number) for end in span)
+        if not (numbers and 0 < span[0] < span[1] < np.inf):
+            raise ValueError(f"the range of {name} of {label!r} must be (low, high) with 0 < low < high, got {span!r}")
+    elif isinstance(span, list) and not span:
+        raise ValueError(f"the choices of {name} of {label!r} must be at least one, got none")
+    elif isinstance(span, np.ndarray):
+        raise TypeError(f"the choices of {name} of {label!r} must be a list, got an array; .tolist() makes it one")
 
 
 def _settings(ranges: Mapping[str, Any], budget: int, seed: int) -> list[dict[str, Any]]:
@@ -251,6 +262,16 @@ def _notes(
             f"the best setting of {label} diverged on {int(np.isinf(final).sum())} of {len(final)} fresh seeds"
         )
     return found
+
+
+def _on_seeds(finals: NDArray[np.float64]) -> list[str]:
+    """What the seeds cannot tell."""
+    if (finals == finals[:, :1]).all():
+        same = "the seeds change nothing here: every run of a setting is the same run, so that ranks hold for this one"
+        return [f"{same} start alone; give the objective a window, or batches, for them to vary"]
+    if finals.shape[1] < _LEAST_SEEDS:
+        return [f"{finals.shape[1]} seeds are too few to tell methods apart at 5 %; that takes {_LEAST_SEEDS}"]
+    return []
 
 
 def _told_apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:

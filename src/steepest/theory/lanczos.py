@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from steepest.objectives import Params
 from steepest.theory.hessian import linearised
 
-_FIRST = 16
+_FIRST = 8
 _MOST_AT_ONCE = 256
 _EPSILON = float(np.finfo(float).eps)
 _CLOSED = 1e-10
