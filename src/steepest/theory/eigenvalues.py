@@ -254,7 +254,7 @@ def _from_matrix(name: str, point: Params, unravel: Any, parts: tuple[float, Any
     loss, gradient, matrix = parts
     values, vectors = np.linalg.eigh(matrix)
     rounding = len(values) * _EPSILON * float(np.abs(values).max())
-    largest, smallest = (Eigenvalue(float(values[place]), rounding, rounding) for place in (-1, 0))
+    largest, smallest = (Eigenvalue(float(values[place]), rounding) for place in (-1, 0))
     direction = jax.tree.map(np.asarray, unravel(vectors[:, -1]))
     norm = float(np.linalg.norm(gradient))
     return Spectrum(name, len(values), point, loss, norm, largest, smallest, direction, values, len(values), True)
@@ -274,7 +274,7 @@ def _from_products(name: str, point: Params, unravel: Any, found: Ritz, toleranc
         direction,
         None,
         found.products,
-        largest.error <= tolerance * abs(largest.value),
+        largest.residual <= tolerance * abs(largest.value),
     )
 
 
