@@ -62,8 +62,8 @@ def contests(quick: bool = False, resolution: int = 1000, steps: int = 500) -> l
             title="Basins of attraction",
             task=(
                 f"{count:,} × {count:,} starts on Himmelblau's function, {steps} steps of {LEARNING_RATE:g}, and "
-                "which of the four minima each comes to. steepest also stops runs that have converged, tells the others "
-                "apart, and finds the minima; NumPy, with all starts updated in place, is told them. "
+                "which of the four minima each comes to. steepest also stops runs that have converged, tells the "
+                "others apart, and finds the minima; NumPy, with all starts updated in place, is told them. "
                 f"Divide {count * count:,} by the time for runs a second."
             ),
             programs=(
