@@ -101,9 +101,9 @@ def test_one_core_or_two_give_the_same(monkeypatch):
     def run():
         return descend(bowl, optax.sgd, learning_rate=np.geomspace(1e-3, 0.2, 3000), steps=200, every=20)
 
-    monkeypatch.setattr(blocks_module, "cores", lambda: 1)
+    monkeypatch.setattr("steepest.descent.cut.cores", lambda: 1)
     one = run()
-    monkeypatch.setattr(blocks_module, "cores", lambda: 2)
+    monkeypatch.setattr("steepest.descent.cut.cores", lambda: 2)
     two = run()
     np.testing.assert_array_equal(one.steps, two.steps)
     np.testing.assert_array_equal(one.reason, two.reason)

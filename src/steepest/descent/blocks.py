@@ -1,14 +1,12 @@
 """The host's side of descent: runs cut into blocks, blocks into chunks of steps, with control in between.
 
-A block is a slice of the grid that one call of the compiled program advances; its size bounds memory and keeps the
-state of small problems within a core's cache. Blocks are advanced by one thread a core, or a device: XLA releases the
+Blocks are advanced by one thread a core, or a device: XLA releases the
 interpreter lock, so no global setting is needed to use them all. Between chunks the host stores what was recorded,
 reports progress and listens for Ctrl-C.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steepest.descent.control import Control
+from steepest.descent.cut import Block, Task, cores, cut
 from steepest.descent.job import Job
-from steepest.descent.outcome import Block, Outcome, collected, joined, kept
+from steepest.descent.outcome import Outcome, collected, joined, kept
 from steepest.descent.program import advance, begin
 from steepest.descent.state import Program, Run, Setting, Span
 from steepest.descent.stops import RUNNING
@@ -27,94 +26,33 @@ from steepest.precision import double_precision
 
 _SECONDS_PER_CHUNK = 0.2
 _FIRST_CHUNK_WORK = 2_000_000
-_ROOM_BYTES = 2**26
-_CACHED_LANES = 1024
-_CACHED_NUMBERS = 2**15
-_LEAST_LANES = 128
-_BLOCK_NUMBERS = 2**24
-_ACCELERATOR_LANES = 2**18
-_SHORTEST_PLAN = 256
-_USUAL_RECORDS = 1024
-_SMALL_BYTES = 2**20
-_LONG_STRETCH = 64
-_FLAT_PARAMETERS = 4096
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-
-
-def run_job(job: Job, control: Control, block_lanes: int | None = None) -> Outcome:
+def run_job(job: Job, control: Control, workers: int | None = None) -> Outcome:
     """Run every block of a job and put the pieces together."""
+    blocks = cut(job, workers)
+    (everything,) = blocks.tasks()
+    return run_task(job, blocks.program, everything, control)
+
+
+def run_task(job: Job, program: Program, task: Task, control: Control, threads: int | None = None) -> Outcome:
+    """Run the blocks of a task, one thread a core or device unless told how many, and put the pieces together."""
     devices = jax.local_devices()
-    on_cpu = devices[0].platform == "cpu"
-    workers = cores() if on_cpu else len(devices)
-    blocks, program = _cut(job, workers, on_cpu, block_lanes)
-    if len(blocks) == 1:
-        pieces = [_run_block(job, program, *blocks[0], control)]
+    threads = threads or (cores() if devices[0].platform == "cpu" else len(devices))
+
+    def work(numbered: tuple[int, Block]) -> Outcome:
+        place, block = numbered
+        with double_precision(), jax.default_device(devices[place % len(devices)]):
+            return _run_block(job, program, *block, control)
+
+    if len(task.blocks) == 1:
+        pieces = [_run_block(job, program, *task.blocks[0], control)]
+    elif threads == 1:
+        pieces = list(map(work, enumerate(task.blocks)))
     else:
-
-        def work(numbered: tuple[int, tuple[NDArray[Any], NDArray[Any]]]) -> Outcome:
-            place, block = numbered
-            with double_precision(), jax.default_device(devices[place % len(devices)]):
-                return _run_block(job, program, *block, control)
-
-        with ThreadPoolExecutor(workers) as pool:
-            pieces = list(pool.map(work, enumerate(blocks)))
-    return joined(blocks, pieces, *_shape(job))
-
-
-def _shape(job: Job) -> tuple[int, int]:
-    """Lanes and data orders; without batches there is no order to share, and every run is a lane."""
-    return (job.lanes * len(job.seeds), 1) if job.plan is None else (job.lanes, len(job.seeds))
-
-
-def _cut(job: Job, workers: int, on_cpu: bool, block_lanes: int | None) -> tuple[list[Block], Program]:
-    """The (lanes, orders) of each block, all of one shape, and the program for that shape."""
-    lanes, orders = _shape(job)
-    most = max(1, _BLOCK_NUMBERS // max(1, job.parameters))
-    if not on_cpu:
-        most = min(most, _ACCELERATOR_LANES)
-    elif job.rows is None:
-        most = min(most, max(64, 2 * _CACHED_LANES // max(2, job.parameters)))
-    else:
-        # Predictions of every lane on all rows stand in memory together.
-        most = min(
-            most, max(1, 4 * _BLOCK_NUMBERS // max(1, job.rows)), max(1, _CACHED_NUMBERS // max(1, job.parameters))
-        )
-    count = -(-lanes // most)
-    if lanes >= workers * (_LEAST_LANES if job.rows is None else 4):
-        count = -(-count // workers) * workers
-    size = -(-lanes // count) if block_lanes is None else min(block_lanes, lanes)
-    width = 1
-    if job.plan is not None:
-        width = max(1, min(orders, most // size, _ROOM_BYTES // (4 * _SHORTEST_PLAN * job.plan.width)))
-    lane_blocks, order_blocks = _slices(lanes, size), _slices(orders, width)
-    per_record = size * width * np.dtype("float64").itemsize * (2 + len(job.extra) + job.program.path * job.parameters)
-    # Room for a thousand records costs small blocks nothing, and spares a compilation when the steps change.
-    room = max(1, min(job.records, _ROOM_BYTES // per_record), min(_USUAL_RECORDS, _SMALL_BYTES // per_record))
-    plan_steps = 0
-    one_record = job.plan is not None and job.every >= _LONG_STRETCH
-    room = 1 if one_record else room
-    if job.plan is not None:
-        most_steps = max(_SHORTEST_PLAN, _ROOM_BYTES // (4 * width * job.plan.width))
-        plan_steps = min(1 << (job.steps - 1).bit_length(), most_steps)
-    program = job.program._replace(
-        lanes=size > 1,
-        orders=width > 1,
-        capacity=1 << (room - 1).bit_length(),
-        every_step=job.every == 1,
-        plan_steps=plan_steps,
-        one_record=one_record,
-        flat=job.plan is not None and size * width == 1 and job.parameters <= _FLAT_PARAMETERS,
-    )
-    return [(lane, order) for lane in lane_blocks for order in order_blocks], program
-
-
-def _slices(total: int, size: int) -> list[NDArray[Any]]:
-    """0 … total - 1 in pieces of equal size; the last is filled up by repeating its last number."""
-    return [np.minimum(np.arange(first, first + size), total - 1) for first in range(0, total, size)]
+        with ThreadPoolExecutor(threads) as pool:
+            pieces = list(pool.map(work, enumerate(task.blocks)))
+    return joined(task, pieces)
 
 
 def _grid(program: Program, lane: NDArray[Any], order: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -74,10 +75,11 @@ class Job:
     """The runs of one compiled program: a grid of lanes × data orders.
 
     Attributes:
-        program: what to compile; its ``lanes``, ``orders`` and ``capacity`` are set here, by the size of a block.
+        program: what to compile, but for what follows from the size of a block.
         oracle, extra, limits: of the objective, what else to record, when to stop.
         starts: lane, order → where they start: leaves (lanes, *leaf) for arrays of lane and order numbers.
         values: the same for the hyper-parameters.
+        shape: lanes along each traced axis but the seed's.
         seeds: seed of each order.
         plan: the batches; None for the full batch.
         rows: of the data.
@@ -92,13 +94,18 @@ class Job:
     limits: Limits
     starts: Callable[[NDArray[Any], NDArray[Any]], Params]
     values: Callable[[NDArray[Any]], dict[str, Any]]
-    lanes: int
+    shape: tuple[int, ...]
     seeds: NDArray[np.int64]
     plan: Plan | None
     rows: int | None
     steps: int
     every: int
     parameters: int
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes there are."""
+        return math.prod(self.shape)
 
     @property
     def records(self) -> int:
@@ -143,7 +150,7 @@ def job_of(grid: Grid, cell: dict[str, Any], clock: Clock, request: Request) -> 
         limits=request.stop.limits(request.precision),
         starts=_lane_starts(grid, starts),
         values=_lane_values(grid, numbers, request.precision),
-        lanes=int(np.prod([len(axis) for axis in grid.traced if axis.name != "seed"], dtype=np.int64)),
+        shape=tuple(len(axis) for axis in _lane_axes(grid)),
         seeds=np.asarray(seeds),
         plan=plan,
         rows=objective.rows,
