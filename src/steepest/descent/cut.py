@@ -108,7 +108,7 @@ class Cut:
         region = tuple(
             (start, min(start + size, total)) for start, size, total in zip(corner, tile, self.shape, strict=True)
         )
-        first, last = (self._lane([span[end] - end for corner in region]) for end in (0, 1))
+        first, last = (self._lane([span[end] - end for span in region]) for end in (0, 1))
         boxes = itertools.product(*_starts(tuple(b - a for a, b in region), self.tile))
         blocks = tuple(self._block(tuple(a + at for (a, _), at in zip(region, box, strict=True))) for box in boxes)
         return Task(region, (first, last + 1), region[-1], blocks)

@@ -34,6 +34,15 @@ class Cell:
     every: int
     steps_per_unit: int
 
+    @property
+    def ends(self) -> NDArray[Any]:
+        """Where each run ended, in units."""
+        return np.asarray(self.outcome.steps / self.steps_per_unit)
+
+
+# A cell, the values of one variable with runs last, and its dimensions.
+Piece = tuple[Cell, NDArray[Any], tuple[str, ...]]
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -73,46 +82,87 @@ def named_leaves(tree: Any) -> list[tuple[str, Any]]:
     ]
 
 
+@dataclass(frozen=True, eq=False)
+class Variables:
+    """What a descent recorded, each variable on the axes of its layout.
+
+    Attributes:
+        single: name → variable, as in :attr:`Descent.dataset`.
+        leaves, averages: leaf name → its values at the end of every run; the averaged iterates.
+    """
+
+    single: dict[str, xr.Variable]
+    leaves: dict[str, xr.Variable]
+    averages: dict[str, xr.Variable]
+
+
 def labelled(cells: Sequence[Cell], layout: Layout, attributes: dict[str, Any]) -> Parts:
     """The cells as one dataset and the parameters beside it."""
-    coordinate, ends = _record_coordinate(cells)
-    variables: dict[str, list[tuple[Cell, NDArray[Any], tuple[str, ...]]]] = {}
-    leaves: dict[str, list[tuple[Cell, NDArray[Any], tuple[str, ...]]]] = {}
-    averages: dict[str, list[tuple[Cell, NDArray[Any], tuple[str, ...]]]] = {}
+    coordinate = record_coordinate(
+        cells[0].every,
+        max(len(cell.outcome.records["loss"]) for cell in cells),
+        max(float(cell.ends.max()) for cell in cells),
+    )
     names: dict[str, None] = {}
     for cell in cells:
         if cell.outcome.path is not None:
-            names |= dict.fromkeys(parameter_names(_one(cell.outcome.params)))
-    for cell, end in zip(cells, ends, strict=True):
-        for name, values, dims in _cell_variables(cell, end, coordinate, list(names), layout.record):
+            names |= dict.fromkeys(parameter_names(one_of(cell.outcome.params)))
+    variables = variables_of(cells, layout, coordinate, list(names))
+    structures = np.empty(tuple(len(axis) for axis in layout.looped), object)
+    for cell in cells:
+        structures[cell.place] = structure_of(cell.outcome.params)
+    return parts_of(variables, layout, coordinate, list(names), structures, attributes)
+
+
+def variables_of(cells: Sequence[Cell], layout: Layout, coordinate: NDArray[Any], names: Sequence[str]) -> Variables:
+    """Every variable of the cells, recorded at ``coordinate``, the path in columns of these ``names``."""
+    variables: dict[str, list[Piece]] = {}
+    leaves: dict[str, list[Piece]] = {}
+    averages: dict[str, list[Piece]] = {}
+    for cell in cells:
+        for name, values, dims in _cell_variables(cell, coordinate, list(names), layout.record):
             variables.setdefault(name, []).append((cell, values, dims))
         _leaves(cell, cell.outcome.params, leaves)
         if cell.outcome.average is not None:
             _leaves(cell, cell.outcome.average, averages)
+    return Variables(
+        *({name: _grid(pieces, layout) for name, pieces in kind.items()} for kind in (variables, leaves, averages))
+    )
+
+
+def parts_of(
+    variables: Variables,
+    layout: Layout,
+    coordinate: NDArray[Any],
+    names: Sequence[str],
+    structures: NDArray[Any],
+    attributes: dict[str, Any],
+) -> Parts:
+    """Variables with their coordinates, as :class:`Descent` holds them."""
     coords: dict[str, Any] = {axis.name: axis.labels for axis in (*layout.looped, *layout.traced)}
     dataset = xr.Dataset(
-        {name: _grid(pieces, layout) for name, pieces in variables.items()},
+        variables.single,
         coords=coords | {layout.record: coordinate} | ({"parameter": list(names)} if names else {}),
         attrs={"steepest": _version(), **attributes},
     )
     _describe(dataset, layout.record)
-    structures = np.empty(tuple(len(axis) for axis in layout.looped), object)
-    for cell in cells:
-        structures[cell.place] = (
-            jax.tree.structure(cell.outcome.params),
-            [key for key, _ in _keyed(cell.outcome.params)],
-        )
     looped = {axis.name: axis.labels for axis in layout.looped}
     return Parts(
         dataset,
-        {name: xr.DataArray(_grid(pieces, layout), coords=coords) for name, pieces in leaves.items()},
-        {name: xr.DataArray(_grid(pieces, layout), coords=coords) for name, pieces in averages.items()},
+        {name: xr.DataArray(variable, coords=coords) for name, variable in variables.leaves.items()},
+        {name: xr.DataArray(variable, coords=coords) for name, variable in variables.averages.items()},
         xr.DataArray(structures, dims=list(looped), coords=looped),
     )
 
 
-def _one(params: Any) -> Any:
+def one_of(params: Any) -> Any:
+    """The parameters of the first run; runs are the last axis."""
     return jax.tree.map(lambda leaf: leaf[..., 0], params)
+
+
+def structure_of(params: Any) -> tuple[Any, list[str]]:
+    """The pytree structure of parameters, runs last, and the names their leaves have among variables."""
+    return jax.tree.structure(params), [key for key, _ in _keyed(params)]
 
 
 def _keyed(params: Any) -> list[tuple[str, Any]]:
@@ -126,26 +176,21 @@ def _leaves(cell: Cell, params: Any, into: dict[str, Any]) -> None:
         into.setdefault(key, []).append((cell, leaf, (*dims, "run")))
 
 
-def _record_coordinate(cells: Sequence[Cell]) -> tuple[NDArray[Any], list[NDArray[Any]]]:
-    """The units at which anything was recorded, and where each run of each cell ended, in units."""
-    ends = [cell.outcome.steps / cell.steps_per_unit for cell in cells]
-    every = cells[0].every
-    assert all(cell.every == every for cell in cells), "cells of one dataset are recorded at the same units"
-    count = max(len(cell.outcome.records["loss"]) for cell in cells)
-    last = max(float(end.max()) for end in ends)
+def record_coordinate(every: int, count: int, last: float) -> NDArray[Any]:
+    """The units at which anything was recorded: multiples of ``every``, and ``last``, where the longest run ended."""
     coordinate = np.arange(count) * float(every)
     coordinate = coordinate[coordinate <= last]
     if not coordinate.size or last > coordinate[-1]:
         coordinate = np.append(coordinate, last)
     whole = coordinate.astype(np.int64)
-    return (whole if np.array_equal(whole, coordinate) else coordinate), ends
+    return whole if np.array_equal(whole, coordinate) else coordinate
 
 
 def _cell_variables(
-    cell: Cell, end: NDArray[Any], coordinate: NDArray[Any], names: list[str], record: str
+    cell: Cell, coordinate: NDArray[Any], names: list[str], record: str
 ) -> list[tuple[str, NDArray[Any], tuple[str, ...]]]:
     """Every variable of one cell: (name, values with runs last, dimensions)."""
-    outcome = cell.outcome
+    outcome, end = cell.outcome, cell.ends
     reasons = [REASONS[code - 1] for code in range(1, len(REASONS) + 1)]
     place = outcome.code - 1
     found: list[tuple[str, NDArray[Any], tuple[str, ...]]] = [
@@ -157,7 +202,7 @@ def _cell_variables(
         found.append((name, _curve(values, outcome.final[name], end, coordinate), (record, "run")))
         found.append((f"final_{name}", outcome.final[name], ("run",)))
     if outcome.path is not None:
-        own = parameter_names(_one(outcome.params))
+        own = parameter_names(one_of(outcome.params))
         flat = [
             leaf.reshape(len(leaf), int(np.prod(leaf.shape[1:-1])), leaf.shape[-1])
             for leaf in jax.tree.leaves(outcome.path)
@@ -187,7 +232,7 @@ def _curve(recorded: NDArray[Any], final: NDArray[Any], end: NDArray[Any], coord
     return curve
 
 
-def _grid(pieces: list[tuple[Cell, NDArray[Any], tuple[str, ...]]], layout: Layout) -> xr.Variable:
+def _grid(pieces: list[Piece], layout: Layout) -> xr.Variable:
     """One variable of all cells on the axes of the grid, axes in front."""
     traced = [axis.name for axis in layout.traced]
     shape = tuple(len(axis) for axis in layout.traced)
