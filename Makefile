@@ -62,7 +62,7 @@ export CHECK_PYTHON
 	@touch $@
 
 .venv/installed-test: .venv/created pyproject.toml constraints.txt
-	$(PIP) --editable '.[test,bench,symbolic]'
+	$(PIP) --editable '.[test,bench,cluster,symbolic]'
 	@touch $@
 
 .venv/installed-bench: .venv/created pyproject.toml constraints.txt

@@ -11,7 +11,7 @@ from benchmarks.machine import description
 from benchmarks.report import heading, table
 from benchmarks.timing import QUICK, THOROUGH, timed
 
-NAMES = ("rosenbrock", "sweep", "sgd", "eigenvalue", "basins")
+NAMES = ("rosenbrock", "sweep", "sgd", "eigenvalue", "basins", "peers", "scaling")
 
 
 def arguments() -> argparse.Namespace:
@@ -32,7 +32,12 @@ def main() -> None:
     parts = [heading(description(), effort)]
     print(parts[0], flush=True)
     for name in given.names or NAMES:
-        for contest in import_module(f"benchmarks.{name}").contests(quick=given.quick):
+        module = import_module(f"benchmarks.{name}")
+        if hasattr(module, "measured"):
+            parts.append(module.measured(quick=given.quick))
+            print(parts[-1], flush=True)
+            continue
+        for contest in module.contests(quick=given.quick):
             differences = disagreement(contest)
             parts.append(table(contest, timed(contest, effort), differences))
             print(parts[-1], flush=True)

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("steepest", "jax", "optax", "numpy", "xarray", "numba", "scikit-learn")
+PACKAGES = ("steepest", "jax", "optax", "numpy", "xarray", "numba", "scikit-learn", "torch", "optimistix")
 
 
 def description() -> list[str]:

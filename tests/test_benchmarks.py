@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module, util
@@ -71,6 +74,96 @@ def test_the_numba_kernels_take_part_where_numba_is_installed(contest: ModuleTyp
     pytest.importorskip("numba")
     for each in import_module("benchmarks.sweep").contests(**SMALL["sweep"]):
         assert sum(program.name.startswith("numba") for program in each.programs) == 2
+
+
+def test_the_libraries_that_batch_runs_converge_where_steepest_does(contest: ModuleType) -> None:
+    peers = import_module("benchmarks.peers")
+    (sweep,) = peers.contests(runs=50, steps=300)
+    differences = contest.disagreement(sweep)
+    installed = [name for name in ("optimistix", "torch") if util.find_spec(name) is not None]
+    assert len(differences) == len(installed)
+    for apart in differences.values():
+        assert apart["converged"] == 0.0
+        assert apart["w"] < 1e-12
+    for name in ("optimistix", "torch"):
+        assert (f"pip install {name}" in sweep.task) == (name not in installed)
+    found = sweep.programs[0].results(sweep.programs[0].run())
+    assert 0 < found["converged"].sum() < 50
+    # The runs that converged are counted as being at the minimum, the slow ones are not.
+    assert 0 < np.count_nonzero(found["w"].any(axis=1)) < len(found["w"]) < 50
+
+
+def test_optimistix_stops_a_step_after_steepest(benchmarks: ModuleType) -> None:
+    pytest.importorskip("optimistix")
+    import optax
+
+    import steepest as sd
+
+    rates = np.geomspace(0.03, 0.09, 20)
+    _, rounds = import_module("benchmarks.peers").optimistix_minimise(rates, 1_000)()
+    stop = sd.Stop(gradient_norm=1e-8)
+    descent = sd.descend(sd.landscapes.steep_bowl, optax.sgd, learning_rate=rates, steps=1_000, stop=stop)
+    # The first of its rounds is a look at the start.
+    np.testing.assert_array_equal(rounds - 2, descent.steps.values)
+
+
+def test_the_cost_of_growing_numbers_of_runs_is_tabulated(
+    benchmarks: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaling = import_module("benchmarks.scaling")
+    monkeypatch.setattr(scaling, "_LEAST_SECONDS", 0.0)
+    here = scaling.cost_here(20, 10)
+    assert here.cores == scaling.available_cores()
+    assert here.warm > 0
+    assert 0 < here.loaded <= here.descended <= here.labelled
+    asked = []
+
+    def in_fresh_process(runs: int, steps: int, cores: int) -> Any:
+        asked.append((runs, steps, cores))
+        return here._replace(cores=cores, warm=0.001 / cores)
+
+    monkeypatch.setattr(scaling, "in_fresh_process", in_fresh_process)
+    monkeypatch.setattr(scaling, "available_cores", lambda: 2)
+    monkeypatch.setattr(scaling, "command_seconds", lambda folder: 2.0)
+    text = scaling.measured(quick=True)
+    assert asked == [(100, 1_000, 2), (1_000, 1_000, 2), (10_000, 1_000, 2), (1_000, 1_000, 1), (1_000, 1_000, 2)]
+    # A millisecond of one core for 100 runs of 1,000 steps.
+    assert any(line.startswith("| 100 | 2 |") and "| 10.0 |" in line for line in text.splitlines())
+    assert any(line.startswith("| 2 |") and "| 2.00 |" in line for line in text.splitlines())
+    monkeypatch.setattr(scaling, "available_cores", lambda: 1)
+    assert "only one core" in scaling.measured(quick=True)
+
+
+def test_a_process_of_its_own_prints_its_cost_and_has_its_own_peak(
+    benchmarks: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scaling = import_module("benchmarks.scaling")
+    cost = scaling.Cost(1, 2.0, 0.5, 100.0, 200.0, 300.0)
+    monkeypatch.setattr(scaling, "cost_here", lambda runs, steps: cost if (runs, steps) == (10, 20) else None)
+    kept: list[list[int]] = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda process, cores: kept.append(list(cores)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 1}, raising=False)
+    monkeypatch.setattr(sys, "argv", ["benchmarks.scaling", "10", "20", "1"])
+    scaling.main()
+    assert scaling.Cost(**json.loads(capsys.readouterr().out)) == cost
+    assert kept == [[1]]
+    # This process has JAX loaded and more; a new one begins small.
+    program = "from benchmarks.scaling import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", program], cwd=scaling.ROOT, check=True, capture_output=True, text=True)
+    if Path("/proc/self/status").exists():
+        assert 0 < float(done.stdout) < scaling.peak_memory() / 2
+
+
+def test_the_command_prints_what_a_module_measured_itself(
+    benchmarks: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    command = import_module("benchmarks.__main__")
+    scaling = import_module("benchmarks.scaling")
+    monkeypatch.setattr(scaling, "measured", lambda quick: f"| quick | {quick} |")
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "scaling", "--quick", "--markdown", str(tmp_path / "found.md")])
+    command.main()
+    assert "| quick | True |" in capsys.readouterr().out
+    assert "| quick | True |" in (tmp_path / "found.md").read_text(encoding="utf-8")
 
 
 def test_results_that_differ_are_refused(contest: ModuleType) -> None:

@@ -38,6 +38,8 @@ The public names; each is imported when it is first used, so that ``import steep
 * ``theory``: spectra, constants, limits and rates.
 * ``experiments``: many runs that answer one question.
 * ``figures``: one function a picture.
+* ``scale``: a store that outlives the process, a cluster, data larger than memory.
+* ``open_runs``: the runs in a store.
 """
 
 from __future__ import annotations
@@ -46,13 +48,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from steepest import batches, datasets, experiments, figures, landscapes, losses, models, noise, theory
+    from steepest import batches, datasets, experiments, figures, landscapes, losses, models, noise, scale, theory
     from steepest.descent import Descent, Reason, Stop, Verdict, descend
     from steepest.diagnosis import Diagnosis, diagnose
     from steepest.gradients import check_gradient
     from steepest.noise import add_gradient_noise, add_noise_sequence
     from steepest.objectives import Objective
     from steepest.risk import EmpiricalRisk
+    from steepest.scale import open_runs
 
     __version__: str
 
@@ -78,6 +81,8 @@ _HOMES: dict[str, str] = {
     "losses": "steepest.losses",
     "models": "steepest.models",
     "noise": "steepest.noise",
+    "open_runs": "steepest.scale",
+    "scale": "steepest.scale",
     "theory": "steepest.theory",
 }
 
@@ -102,6 +107,8 @@ __all__ = [
     "losses",
     "models",
     "noise",
+    "open_runs",
+    "scale",
     "theory",
 ]
 

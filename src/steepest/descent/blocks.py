@@ -20,7 +20,7 @@ from steepest.descent.cut import Block, Task, cores, cut
 from steepest.descent.job import Job
 from steepest.descent.outcome import Outcome, collected, joined, kept
 from steepest.descent.program import advance, begin
-from steepest.descent.state import Program, Run, Setting, Span
+from steepest.descent.state import Program, Setting, Span
 from steepest.descent.stops import RUNNING
 from steepest.precision import double_precision
 
@@ -66,41 +66,55 @@ def _grid(program: Program, lane: NDArray[Any], order: NDArray[Any]) -> tuple[ND
     return (lane, np.full(len(lane), order[0])) if program.lanes else (lane[0], order[0])
 
 
-def _run_block(job: Job, program: Program, lane: NDArray[Any], order: NDArray[Any], control: Control) -> Outcome:
-    lanes, orders = _grid(program, lane, order)
-    if job.plan is None:
-        lanes, orders = np.divmod(lanes, len(job.seeds))
-    params = _placed(program, job.starts(lanes, orders), np.ndim(lanes))
-    setting = Setting(job.values(lanes), job.seeds[orders])
-    run = begin(program, job.oracle, job.limits, params, setting)
-    size = np.size(lanes)
-    pieces: list[Any] = []
-    step, chunk, done = 0, _first_chunk(job, size), False
+class Advance:
+    """A block of runs, at step 0 when made, and then wherever it was taken.
 
-    def advanced(until: int, last: int) -> tuple[Run, Any, Any, Any]:
-        plan = None if job.plan is None else _plan(job, program, order, step, until)
+    Attributes:
+        run: the state of its runs.
+        runs: how many there are.
+        axes: how many axes of runs its arrays have.
+    """
+
+    def __init__(self, job: Job, program: Program, lane: NDArray[Any], order: NDArray[Any]) -> None:
+        self._job, self._program, self._order = job, program, order
+        lanes, orders = _grid(program, lane, order)
+        if job.plan is None:
+            lanes, orders = np.divmod(lanes, len(job.seeds))
+        self.runs, self.axes = np.size(lanes), np.ndim(lanes)
+        params = _placed(program, job.starts(lanes, orders), self.axes)
+        self._setting = Setting(job.values(lanes), job.seeds[orders])
+        self.run = begin(program, job.oracle, job.limits, params, self._setting)
+
+    def __call__(self, step: int, until: int, last: int) -> tuple[Any, Any, int]:
+        """Take the runs from one step to another: (what was recorded, their evaluation, the step reached)."""
+        job = self._job
+        plan = None if job.plan is None else _plan(job, self._program, self._order, step, until)
         span = Span(np.int32(step), np.int32(until), np.int32(last), np.int32(job.every))
-        result: tuple[Run, Any, Any, Any] = advance(
-            program, job.oracle, job.extra, job.limits, run, setting, plan, span
+        self.run, recorded, evaluation, reached = advance(
+            self._program, job.oracle, job.extra, job.limits, self.run, self._setting, plan, span
         )
-        return result
+        return recorded, evaluation, int(reached)
 
+
+def _run_block(job: Job, program: Program, lane: NDArray[Any], order: NDArray[Any], control: Control) -> Outcome:
+    block = Advance(job, program, lane, order)
+    pieces: list[Any] = []
+    step, chunk, done = 0, _first_chunk(job, block.runs), False
     while not done and not control.interrupted.is_set():
         until = _until(job, program, step, chunk)
         began = time.perf_counter()
-        run, recorded, evaluation, reached = advanced(until, job.steps)
-        now = int(reached)
+        recorded, evaluation, now = block(step, until, job.steps)
         elapsed = time.perf_counter() - began
         pieces.append(kept(recorded, _records(now, job.every) - _records(step, job.every), program))
-        done = now >= job.steps or bool(np.all(np.asarray(run.code) != RUNNING))
-        control.advanced(size * ((job.steps if done else now) - step))
+        done = now >= job.steps or bool(np.all(np.asarray(block.run.code) != RUNNING))
+        control.advanced(block.runs * ((job.steps if done else now) - step))
         chunk = int(min(8 * (until - step), max(1.0, (until - step) * _SECONDS_PER_CHUNK / max(elapsed, 1e-6))))
         step = now
     if not done:
         # No step is left to take, so the same program only evaluates where the runs now stand.
-        run, recorded, evaluation, _ = advanced(step, step)
+        recorded, evaluation, _ = block(step, step, step)
         pieces.append(kept(recorded, 0, program))
-    return collected(program, run, pieces, evaluation, np.ndim(lanes), done)
+    return collected(program, block.run, pieces, evaluation, block.axes, done)
 
 
 def _records(step: int, every: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from steepest.descent.control import Control, interruptible, reporting
 from steepest.descent.grid import Grid, by_label
 from steepest.descent.hyperparameters import check_names
 from steepest.descent.job import Clock, Request, job_of, within_memory
-from steepest.descent.labels import Cell, Layout, labelled
-from steepest.descent.result import Descent
+from steepest.descent.labels import labelled
+from steepest.descent.result import Descent, Parts
 from steepest.descent.starts import own_start
 from steepest.descent.stops import Stop
+from steepest.descent.sweep import Sweep
 from steepest.objectives import Descendable
 from steepest.precision import check_precision, double_precision
 
@@ -46,6 +48,8 @@ def descend(
     average: bool | int = False,
     dtype: str = "float64",
     progress: bool | None = None,
+    store: str | Path | None = None,
+    cluster: Any = None,
     **hyperparameters: Any,
 ) -> Descent:
     """Descend an objective with a method: one run, or a whole grid of them, compiled into one program.
@@ -76,6 +80,12 @@ def descend(
         average: whether to average the iterates (Polyak & Juditsky 1992); a number is the step to begin at.
         dtype: ``"float64"`` or ``"float32"``.
         progress: whether to show a progress bar; by default on a terminal, for what takes more than a second.
+        store: a path where finished runs are kept as a Zarr store. A call with the same arguments, in this process or
+            another, takes up where the last one ended, however it ended, and returns the whole; curves and parameters
+            are then read from the disk when they are needed. See ``docs/scale.md``.
+        cluster: a ``dask.distributed.Client``, the address of a scheduler, ``"local"`` for processes on this machine,
+            or a :class:`steepest.scale.Cluster`. Where sending runs away costs more than it saves, a warning says so
+            and they run here.
         **hyperparameters: of the method. A method with a parameter ``seed`` or ``key`` is given the run's seed. With
             ``optax.sgd``, ``learning_rate="auto"`` is the rate that theory advises (:func:`steepest.theory.advise`);
             where no theorem guarantees it, it is halved until a hundred steps of it go down. ``explain`` says what was
@@ -87,7 +97,9 @@ def descend(
 
     Raises:
         TypeError: an argument of the wrong kind, or a hyper-parameter that is missing.
-        ValueError: an argument out of its range, an unknown hyper-parameter, shapes that do not fit.
+        ValueError: an argument out of its range, an unknown hyper-parameter, shapes that do not fit; a store that holds
+            another sweep (the differences are named) or that another process is writing.
+        OSError: the store cannot be written, or the cluster is lost; what was finished stays in the store.
 
     Example:
         >>> import numpy as np, optax, steepest as sd
@@ -115,20 +127,33 @@ def descend(
     grid = Grid(objectives, methods, settings, batches, start_axis(start, own), seed_axis(seed))
     clock = Clock(_count("steps", steps), _count("epochs", epochs), _count("every", every))
     request = _request(stop, path, record, average, grid, precision)
-    with double_precision():
-        jobs = [(place, *job_of(grid, cell, clock, request)) for place, cell in grid.cells()]
-        jobs = within_memory(jobs, clock, request)
-        total = sum(float(job.lanes) * len(job.seeds) * job.steps for _, job, _ in jobs)
-        with reporting(progress) as report:
-            control = Control(report, total)
-            with interruptible(control):
-                outcomes = [(place, run_job(job, control), job, unit) for place, job, unit in jobs]
-    cells = [Cell(place, outcome, job.every // unit, unit) for place, outcome, job, unit in outcomes]
-    layout = Layout(grid.looped, grid.traced, (*grid.order, clock.record, "parameter"), clock.record)
     attributes = {"dtype": precision.name, **grid.attributes()}
     if chosen is not None:
         attributes["learning_rate_chosen"] = chosen.words
-    return Descent(lambda: labelled(cells, layout, attributes), by_label(objectives), clock.record)
+    with double_precision():
+        sweep = _sweep(grid, clock, request, attributes)
+        with reporting(progress) as report:
+            control = Control(report, sweep.run_steps)
+            with interruptible(control):
+                build = _run(sweep, control, store, cluster)
+    return Descent(build, by_label(objectives), clock.record)
+
+
+def _sweep(grid: Grid, clock: Clock, request: Request, attributes: dict[str, Any]) -> Sweep:
+    jobs = [(place, *job_of(grid, cell, clock, request)) for place, cell in grid.cells()]
+    places, resolved, units = zip(*within_memory(jobs, clock, request), strict=True)
+    return Sweep(grid, clock, request, places, resolved, units, attributes)
+
+
+def _run(sweep: Sweep, control: Control, store: Any, cluster: Any) -> Callable[[], Parts]:
+    """Run a sweep here and keep it in memory, or leave both to what does so at scale."""
+    if store is None and cluster is None:
+        cells = [sweep.cell(number, run_job(job, control)) for number, job in enumerate(sweep.jobs)]
+        return lambda: labelled(cells, sweep.layout, sweep.attributes)
+    # Here and not above: Zarr and Dask are loaded where they are used.
+    from steepest.scale.execution import execute
+
+    return execute(sweep, control, store, cluster)
 
 
 def _without(settings: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Grid:
         self.start, self.seed = start, seed
         self.settings = settings
         outer: dict[str, Any] = {"objective": objective, "method": method, "batch_size": batches}
-        self._outer = outer
+        self.outer = outer
         named = {
             "objective": objective,
             "method": method,
@@ -64,9 +64,7 @@ class Grid:
         found = []
         for place in itertools.product(*(range(len(axis)) for axis in self.looped)):
             here = {axis.name: axis.values[at] for axis, at in zip(self.looped, place, strict=True)}
-            fixed = {
-                name: value for name, value in (self._outer | self.settings).items() if not isinstance(value, Axis)
-            }
+            fixed = {name: value for name, value in (self.outer | self.settings).items() if not isinstance(value, Axis)}
             found.append((place, fixed | here))
         return found
 
@@ -91,7 +89,7 @@ class Grid:
     def _untraceable(self) -> frozenset[str]:
         """Hyper-parameters that are numbers but that some method must know beforehand."""
         found: set[str] = set()
-        for method in by_label(self._outer["method"]).values():
+        for method in by_label(self.outer["method"]).values():
             own = {name: value for name, value in self.settings.items() if accepted(method, name)}
             numbers = tuple(n for n, v in own.items() if is_number(v) or (isinstance(v, Axis) and v.traced))
             rest = {n: (v.values[0] if isinstance(v, Axis) else v) for n, v in own.items() if n not in numbers}
@@ -107,11 +105,11 @@ class Grid:
 
     def attributes(self) -> dict[str, Any]:
         """The settings, in words, for the dataset."""
-        method, objective = self._outer["method"], self._outer["objective"]
+        method, objective = self.outer["method"], self.outer["objective"]
         said = {} if isinstance(objective, Axis) else {"objective": objective.name}
         if not isinstance(method, Axis):
             said["method"] = name_of(method)
-        batches = self._outer["batch_size"]
+        batches = self.outer["batch_size"]
         if batches is not None and not isinstance(batches, Axis):
             said["batch_size"] = batches.width
         plain = {name: value for name, value in self.settings.items() if not isinstance(value, Axis)}

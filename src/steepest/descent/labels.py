@@ -139,9 +139,10 @@ def parts_of(
     attributes: dict[str, Any],
 ) -> Parts:
     """Variables with their coordinates, as :class:`Descent` holds them."""
+    inner = ("code", "final_path")
     coords: dict[str, Any] = {axis.name: axis.labels for axis in (*layout.looped, *layout.traced)}
     dataset = xr.Dataset(
-        variables.single,
+        {name: variable for name, variable in variables.single.items() if name not in inner},
         coords=coords | {layout.record: coordinate} | ({"parameter": list(names)} if names else {}),
         attrs={"steepest": _version(), **attributes},
     )
@@ -197,6 +198,7 @@ def _cell_variables(
         ("verdict", np.asarray([reason.verdict.value for reason in reasons])[place], ("run",)),
         ("reason", np.asarray([reason.value for reason in reasons])[place], ("run",)),
         ("steps", outcome.steps, ("run",)),
+        ("code", outcome.code.astype(np.int8), ("run",)),
     ]
     for name, values in outcome.records.items():
         found.append((name, _curve(values, outcome.final[name], end, coordinate), (record, "run")))
@@ -208,13 +210,20 @@ def _cell_variables(
             for leaf in jax.tree.leaves(outcome.path)
         ]
         final = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(outcome.params)]
+        columns = [names.index(name) for name in own]
         path = _curve(np.concatenate(flat, axis=1), np.concatenate(final), end, coordinate)
-        if own != names:
-            wider = np.full((len(path), len(names), path.shape[-1]), np.nan, path.dtype)
-            wider[:, [names.index(name) for name in own]] = path
-            path = wider
-        found.append(("path", path, (record, "parameter", "run")))
+        found.append(("path", _wider(path, columns, len(names)), (record, "parameter", "run")))
+        found.append(("final_path", _wider(np.concatenate(final), columns, len(names)), ("parameter", "run")))
     return found
+
+
+def _wider(values: NDArray[Any], columns: list[int], count: int) -> NDArray[Any]:
+    """Values of some parameters as those of all ``count``, NaN for the others; runs last, parameters before them."""
+    if columns == list(range(count)):
+        return values
+    wider = np.full((*values.shape[:-2], count, values.shape[-1]), np.nan, values.dtype)
+    wider[..., columns, :] = values
+    return wider
 
 
 def _curve(recorded: NDArray[Any], final: NDArray[Any], end: NDArray[Any], coordinate: NDArray[Any]) -> NDArray[Any]:
