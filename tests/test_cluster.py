@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import xarray as xr
 pytest.importorskip("distributed")
 
 import steepest as sd
+from steepest.command.references import find_objective
 from steepest.descent import Stop, descend
 from steepest.objectives import Objective
 from steepest.risk import EmpiricalRisk
@@ -196,20 +196,27 @@ def test_what_a_worker_raises_is_what_would_be_raised_here(cluster):
     assert str(there.value) == str(here.value)
 
 
-def test_a_loss_in_a_file_travels_with_the_module_beside_it(cluster, tmp_path, monkeypatch):
-    (tmp_path / "shapes.py").write_text("def square(w):\n    return (w * w).sum()\n")
+def test_a_loss_in_a_file_travels_with_the_module_beside_it(cluster, tmp_path):
+    (tmp_path / "shapes_of_mine.py").write_text("def square(w):\n    return (w * w).sum()\n")
     (tmp_path / "mine.py").write_text(
-        "import steepest as sd\nfrom shapes import square\n"
+        "import steepest as sd\nfrom shapes_of_mine import square\n"
         "own = sd.Objective(lambda w: 3 * square(w), start=[1.0, 2.0], name='own')\n"
     )
-    out = tmp_path / "sweep.parquet"
-    command = ["descend", f"{tmp_path / 'mine.py'}:own", "--learning-rate", "0.01,0.1", "--steps", "20"]
-    done = subprocess.run(
-        [sys.executable, "-m", "steepest", *command, "--cluster", cluster.address, "--out", str(out)],
-        capture_output=True, text=True, check=False, env={**os.environ, "STEEPEST_ALWAYS_SEND": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "out of steps" in done.stdout
+    own = find_objective(f"{tmp_path / 'mine.py'}:own")
+    arguments = {"learning_rate": [0.01, 0.1], "steps": 20}
+    there = descend(own, optax.sgd, **arguments, cluster=on(cluster))
+    xr.testing.assert_identical(there.dataset, descend(own, optax.sgd, **arguments).dataset)
+
+
+def test_other_doors_take_a_cluster(cluster):
+    found = sd.experiments.basins(sd.landscapes.himmelblau, learning_rate=0.01, resolution=20, cluster=on(cluster))
+    xr.testing.assert_identical(
+        found.dataset, sd.experiments.basins(sd.landscapes.himmelblau, learning_rate=0.01, resolution=20).dataset
+    )
+    many = sd.experiments.multistart(sd.landscapes.wells, learning_rate=0.02, seed=1, cluster=on(cluster))
+    assert many.fraction == sd.experiments.multistart(sd.landscapes.wells, learning_rate=0.02, seed=1).fraction
+    here, there = sd.diagnose(network), sd.diagnose(network, cluster=on(cluster))
+    assert str(there) == str(here)
 
 
 def test_small_sweeps_stay_here_and_it_is_said():
@@ -233,7 +240,6 @@ def test_the_cost_decides_by_threads_and_by_what_is_sent(monkeypatch):
 def _priced(seconds):
     """A sweep that costs so many seconds of one core."""
     from dataclasses import replace
-    from types import SimpleNamespace
 
     from steepest.descent.cut import cut
     from steepest.scale.cost import measure
@@ -253,8 +259,6 @@ def _priced(seconds):
     cost = measure(sweep.jobs[0], cuts[0])
     assert cost.seconds(sweep, cuts) > 0
     scaled = replace(cost, run_step_seconds=cost.run_step_seconds * seconds / cost.seconds(sweep, cuts))
-    assert isinstance(sweep, object)
-    assert SimpleNamespace is not None
     return sweep, cuts, scaled
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``steepest descend``, ``diagnose``, ``fit``, ``chapter``, ``landscapes`` and ``datasets``.
+"""The command line: ``descend``, ``runs``, ``diagnose``, ``fit``, ``chapter``, ``landscapes`` and ``datasets``.
 
 Nothing heavy is imported before a command needs it, so that ``steepest --help`` answers at once. Every mistake of the
 caller ends as one line on the standard error and exit code 2; a result that fails, such as a number of the chapter
@@ -13,7 +13,7 @@ import sys
 from io import TextIOWrapper
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -30,6 +30,7 @@ from steepest.command.options import (
     DEFAULT_STEPS,
     GRAMMAR,
     BatchSize,
+    ClusterAt,
     Epochs,
     Every,
     Figures,
@@ -45,15 +46,14 @@ from steepest.command.options import (
     Settings,
     Starts,
     Steps,
+    StoreAt,
     TargetLoss,
     option,
 )
-from steepest.command.outputs import check_destination, check_writable, draw_descent, write_descent
+from steepest.command.outputs import TABLES, check_destination, check_writable
 from steepest.command.references import blaming, find_methods, find_objective
 from steepest.command.sentences import INTERRUPTED, InSentences, say
-
-if TYPE_CHECKING:
-    from steepest.descent import Descent
+from steepest.command.telling import tell_descent, tell_stores
 
 _DONE, _FAILED = 0, 1
 
@@ -115,6 +115,8 @@ def descend(
     parameter_norm: ParameterNorm = None,
     dtype: Precision = "float64",
     figures: Figures = None,
+    store: StoreAt = None,
+    cluster: ClusterAt = None,
     out: Out = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -130,6 +132,8 @@ def descend(
         "seed": parse_value(seed, "--seed", words=False),
         "every": every,
         "dtype": dtype,
+        "store": store,
+        "cluster": cluster,
     }
     own = frozenset(inspect.signature(descend).parameters)
     hyperparameters = read_hyperparameters(learning_rate, settings or [], own)
@@ -142,25 +146,7 @@ def descend(
 
         descended, methods = find_objective(objective), find_methods(method)
         result = library.descend(descended, methods, stop=library.Stop(**limits), **arguments, **hyperparameters)
-    _tell(result, f"{objective}, {method}", figures, out, overwrite)
-
-
-def _tell(result: Descent, subject: str, figures: Path | None, out: Path | None, overwrite: bool) -> None:
-    """Show, write and draw what a descent came to, also where Ctrl-C ended it."""
-    from steepest.command.terminal import console
-    from steepest.command.verdict_tables import show_descent
-    from steepest.descent import Verdict
-
-    show_descent(result, subject, console())
-    if out is not None:
-        write_descent(result, out, overwrite)
-        typer.echo(f"written: {out}")
-    if figures is not None:
-        drawn = draw_descent(result, figures)
-        typer.echo("drawn: " + (", ".join(map(str, drawn)) or "nothing; no figure shows many runs on several axes"))
-    if Verdict.INTERRUPTED in result.verdict.values:
-        say("interrupted: the runs under way were stopped where they stood")
-        raise typer.Exit(INTERRUPTED)
+    tell_descent(result, f"{objective}, {method}", figures, out, overwrite)
 
 
 @app.command()
@@ -175,6 +161,7 @@ def diagnose(
     learning_rate: Annotated[float | None, option("X", "A learning rate of your own to be judged.")] = None,
     start: Annotated[str | None, option("X,Y,...", "Where to start.")] = None,
     seed: Annotated[int, option("N", "Seed of the model's start.")] = 0,
+    cluster: ClusterAt = None,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
 ) -> None:
     """Say which learning rate works, why, and try it."""
@@ -185,7 +172,7 @@ def diagnose(
         from steepest.diagnosis import diagnose as library_diagnose
 
         found = find_subject(subject, target, model, widths, raw)
-        diagnosis = library_diagnose(found, start=point, learning_rate=learning_rate, seed=seed)
+        diagnosis = library_diagnose(found, start=point, learning_rate=learning_rate, seed=seed, cluster=cluster)
     if json:
         typer.echo(dumps(diagnosis.to_dict(), indent=1))
     else:
@@ -254,6 +241,18 @@ def chapter(
     typer.echo(f"written: {out}")
     if not report.agrees:
         raise typer.Exit(_FAILED)
+
+
+@app.command()
+def runs(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A store of runs, or a folder of stores.")],
+    table: Annotated[Path | None, option("FILE", "Write the runs as a .csv or .parquet table.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is at --table.")] = False,
+) -> None:
+    """List what is in a store of runs: what was asked, how far it is."""
+    if table is not None:
+        check_destination(table, overwrite, TABLES)
+    tell_stores(path, table, overwrite)
 
 
 @app.command()

@@ -13,7 +13,10 @@ from steepest.errors import unknown_name
 if TYPE_CHECKING:
     from steepest.descent import Descent
 
-SUFFIXES = (".zarr", ".csv", ".parquet")
+TABLES = (".csv", ".parquet")
+"""Suffixes of tables."""
+
+SUFFIXES = (".zarr", *TABLES)
 """What tells the format of a file or folder."""
 
 _MOST_CURVES = 50

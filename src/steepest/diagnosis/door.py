@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,7 @@ def diagnose(
     learning_rate: float | None = None,
     seed: int = 0,
     steps: int = _MOST_STEPS,
+    cluster: Any = None,
 ) -> Diagnosis:
     """What learning rate a loss allows, why, and whether a short run bears it out.
 
@@ -51,6 +53,7 @@ def diagnose(
         learning_rate: one of your own to be judged.
         seed: of the model's start.
         steps: at most how many steps the trial of the advice takes.
+        cluster: where trials are run; see :func:`steepest.descend`.
 
     Returns:
         A :class:`Diagnosis`; print it, or take ``diagnosis.settings`` into ``descend``.
@@ -76,11 +79,12 @@ def diagnose(
     names = _feature_names(subject)
     before = spectrum(subject, point)
     known, why_not = _constants(subject)
-    chosen = settled(advise(subject, start=point), lambda rate: _attempt(subject, point, seed, rate))
+    place = {"start": point, "seed": seed, "cluster": cluster}
+    chosen = settled(advise(subject, start=point), lambda rate: _attempt(subject, rate, place))
     advice = chosen.advice
     plain = advise(subject, momentum=0.0, start=point)
     steepest = steepest_part(before.leading_direction, names)
-    trials = _trials(subject, advice, point, seed, int(steps))
+    trials = _trials(subject, advice, int(steps), place)
     after = _end(subject, trials[0])
     findings = data_findings(subject, names or ()) if isinstance(subject, EmpiricalRisk) else []
     return Diagnosis(
@@ -99,12 +103,10 @@ def diagnose(
     )
 
 
-def _attempt(objective: Descendable, start: Params, seed: int, rate: float) -> Any:
-    advice = advise(objective, start=start)
+def _attempt(objective: Descendable, rate: float, place: Mapping[str, Any]) -> Any:
+    advice = advise(objective, start=place["start"])
     setting = replace(advice.setting, learning_rate=rate)
-    return descend(
-        objective, optax.sgd, steps=TRIAL_STEPS, start=start, seed=seed, progress=False, **as_settings(setting)
-    )
+    return descend(objective, optax.sgd, steps=TRIAL_STEPS, progress=False, **place, **as_settings(setting))
 
 
 def _constants(objective: Descendable) -> tuple[Constants | None, str]:
@@ -114,14 +116,14 @@ def _constants(objective: Descendable) -> tuple[Constants | None, str]:
         return None, str(error)
 
 
-def _trials(objective: Descendable, advice: Advice, start: Params, seed: int, most: int) -> tuple[Trial, ...]:
+def _trials(objective: Descendable, advice: Advice, most: int, place: Mapping[str, Any]) -> tuple[Trial, ...]:
     """The advice, and the same momentum with 1.1 times its limit."""
     predicted = advice.steps(1e-8)
     enough = most if not math.isfinite(predicted) else int(min(most, max(TRIAL_STEPS, 2 * predicted)))
     beyond = replace(advice.setting, learning_rate=_BEYOND * advice.limit)
     return (
-        tried("the advice", objective, advice.setting, advice, start, seed, enough),
-        tried("1.1 × the limit", objective, beyond, advice, start, seed, most),
+        tried("the advice", objective, advice.setting, advice, enough, place),
+        tried("1.1 × the limit", objective, beyond, advice, most, place),
     )
 
 

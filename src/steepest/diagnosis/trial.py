@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import optax
 
 from steepest.descent import Descent, Verdict, descend
-from steepest.objectives import Descendable, Params
+from steepest.objectives import Descendable
 from steepest.theory import Comparison, compare, contraction_factor
 from steepest.theory.advice import Advice
 from steepest.theory.limits import Setting, learning_rate_limit
@@ -75,12 +76,19 @@ class Trial:
 
 
 def tried(
-    name: str, objective: Descendable, setting: Setting, advice: Advice, start: Params | None, seed: int, steps: int
+    name: str, objective: Descendable, setting: Setting, advice: Advice, steps: int, place: Mapping[str, Any]
 ) -> Trial:
-    """Run a setting on all rows and judge it by the curvature that the advice rests on."""
-    run = descend(
-        objective, optax.sgd, steps=steps, start=start, seed=seed, progress=False, every=1, **as_settings(setting)
-    )  # fmt: skip
+    """Run a setting on all rows and judge it by the curvature that the advice rests on.
+
+    Args:
+        name: what the trial is called.
+        objective: of one parameter setting.
+        setting: what is tried.
+        advice: whose curvature the prediction rests on.
+        steps: at most.
+        place: ``start``, ``seed`` and ``cluster`` of the run.
+    """
+    run = descend(objective, optax.sgd, steps=steps, progress=False, every=1, **place, **as_settings(setting))
     limit = learning_rate_limit(advice.smoothness, setting.momentum, setting.nesterov)
     ratio = setting.learning_rate / limit
     factor = contraction_factor(

@@ -70,6 +70,7 @@ def basins(
     steps: int = 500,
     method: Any = optax.sgd,
     gradient_norm: float = 1e-3,
+    cluster: Any = None,
     **hyperparameters: Any,
 ) -> Basins:
     """Descend from every point of a grid and tell which minimiser each run comes to.
@@ -85,6 +86,7 @@ def basins(
         steps: of each run, at most.
         method: a constructor of optax.
         gradient_norm: at which a run has settled.
+        cluster: where the runs are sent; see :func:`steepest.descend`.
         **hyperparameters: of the method, numbers.
 
     Returns:
@@ -107,7 +109,7 @@ def basins(
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(spans))
     runs = descend(
         objective, method, learning_rate=learning_rate, start=points, steps=steps, every=steps, path=False,
-        stop=Stop(gradient_norm=min(1e-8, gradient_norm)), progress=False, **hyperparameters,
+        stop=Stop(gradient_norm=min(1e-8, gradient_norm)), progress=False, cluster=cluster, **hyperparameters,
     )  # fmt: skip
     if runs.axes != ("start",):
         raise ValueError(f"basins has one setting for all starts, got the axes {', '.join(runs.axes)}; give numbers")

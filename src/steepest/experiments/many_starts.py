@@ -71,6 +71,7 @@ def multistart(
     steps: int = 2000,
     tolerance: float = 1e-6,
     method: Any = optax.sgd,
+    cluster: Any = None,
     **hyperparameters: Any,
 ) -> Multistart:
     """Descend from many starts and count those that reach the global minimum.
@@ -85,6 +86,7 @@ def multistart(
         tolerance: a run has reached the minimum where its loss is above it by no more than this share of the spread of
             all starts' losses.
         method: a constructor of optax.
+        cluster: where the runs are sent; see :func:`steepest.descend`.
         **hyperparameters: of the method, numbers.
 
     Raises:
@@ -98,7 +100,14 @@ def multistart(
     """
     points = _points(objective, starts, window, seed)
     runs = descend(
-        objective, method, learning_rate=learning_rate, start=points, steps=steps, progress=False, **hyperparameters
+        objective,
+        method,
+        learning_rate=learning_rate,
+        start=points,
+        steps=steps,
+        progress=False,
+        cluster=cluster,
+        **hyperparameters,
     )
     if runs.axes != ("start",):
         raise ValueError(

@@ -6,7 +6,7 @@ import statistics
 import time
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,7 @@ class Sender:
         self._payloads: dict[str, Any] = {}
         self._under_way: list[_Sent] = []
         self._seconds: list[float] = []
+        self._late: set[str] = set()
         self._returned = 0
 
     def finished(self, numbers: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
@@ -64,7 +65,7 @@ class Sender:
                 while waiting and len(self._under_way) < _AHEAD * threads + 1:
                     self._send(_Sent(waiting.popleft(), time.monotonic()))
                 if not waiting:
-                    self._send_late_again(threads)
+                    self._send_late_again()
                 yield from self._arrived()
         except (OSError, CancelledError, TimeoutError) as error:
             raise self._lost(error) from error
@@ -73,24 +74,35 @@ class Sender:
 
     def _send(self, sent: _Sent) -> None:
         name, data, task = self._load(sent.number)
+        where = {"pure": False, "workers": self._trusted()}
         if name not in self._payloads:
-            self._payloads[name] = self._client.submit(carried, data, pure=False)
-        # The worker that is late may be the one that holds the payload, so a second one is given its own.
-        payload = data if sent.futures else self._payloads[name]
-        future = self._client.submit(performed, payload, task, pure=False)
+            self._payloads[name] = self._client.submit(carried, data, **where)
+        future = self._client.submit(performed, self._payloads[name], task, **where)
         if not sent.futures:
             self._under_way.append(sent)
         sent.futures.append(future)
 
-    def _send_late_again(self, threads: int) -> None:
-        """Give a second worker what a slow one holds up, once nothing else is left to send."""
-        idle = threads - sum(len(sent.futures) for sent in self._under_way)
-        if idle <= 0 or not self._seconds:
+    def _trusted(self) -> list[str] | None:
+        """Workers that held nothing up; None for all, also where each of them did."""
+        known = set(self._client.nthreads())
+        return sorted(known - self._late) if self._late & known and known - self._late else None
+
+    def _send_late_again(self) -> None:
+        """Give another worker what a slow one holds up, once nothing else is left to send."""
+        if not self._seconds:
             return
         usual = max(_LATE_SECONDS, _LATE * statistics.median(self._seconds))
-        for sent in self._under_way[:idle]:
-            if len(sent.futures) == 1 and time.monotonic() - sent.began > usual:
-                self._send(sent)
+        late = [one for one in self._under_way if len(one.futures) == 1 and time.monotonic() - one.began > usual]
+        if late:
+            busy = self._client.processing()
+            self._avoid(at for at, keys in busy.items() if any(one.futures[0].key in keys for one in late))
+        for sent in late:
+            self._send(sent)
+
+    def _avoid(self, workers: Iterable[str]) -> None:
+        """Send no more to workers that hold tasks up; what they hold of a job is made anew elsewhere."""
+        self._late.update(workers)
+        self._payloads.clear()
 
     def _arrived(self) -> Iterator[tuple[int, Outcome]]:
         from distributed import wait
@@ -114,6 +126,7 @@ class Sender:
                 except TimeoutError:
                     # It is done, on a worker that no longer answers.
                     self._check_alive()
+                    self._avoid(at for holders in self._client.who_has([ended]).values() for at in holders)
                     self._once_more(sent, ended)
                     continue
                 self._under_way.remove(sent)
@@ -133,11 +146,11 @@ class Sender:
         self._returned += 1
         if self._returned > _RETURNS * len(self._under_way):
             raise self._lost(error)
+        self._payloads.clear()
         self._once_more(sent, ended)
 
     def _once_more(self, sent: _Sent, ended: Any) -> None:
-        """Send a task again whose result cannot be had; what a lost worker held of the job is made anew."""
-        self._payloads.clear()
+        """Send a task again whose result cannot be had."""
         sent.futures.remove(ended)
         if not sent.futures:
             self._under_way.remove(sent)
