@@ -307,3 +307,26 @@ def test_without_dask_a_sentence_says_how_to_get_it(monkeypatch):
 def test_workers_on_this_machine_are_started_and_ended():
     sweep = descend(bowl, optax.sgd, **WIDE, cluster=Cluster("local", always=True, workers=2))
     xr.testing.assert_identical(sweep.dataset, descend(bowl, optax.sgd, **WIDE).dataset)
+
+
+@pytest.mark.parametrize("kind", ["memory-mapped", "dask"])
+def test_gradients_are_summed_where_the_data_lie(kind, cluster, tmp_path, monkeypatch):
+    from steepest.streams import evaluation
+    from steepest.streams.sources import cuts
+
+    monkeypatch.setattr(cuts, "__defaults__", (8 * 4 * 100,))
+    rows = generator.normal(size=(900, 3))
+    targets = rows @ np.ones(3) + generator.normal(size=900)
+    np.save(tmp_path / "x.npy", rows)
+    array = pytest.importorskip("dask.array")
+    x = (
+        np.load(tmp_path / "x.npy", mmap_mode="r")
+        if kind == "memory-mapped"
+        else array.from_array(rows, chunks=(150, 3))
+    )
+    streamed = EmpiricalRisk(sd.models.linear, sd.losses.huber, x, targets, l2=0.1)
+    arguments = {"learning_rate": [1e-2, 1e-1], "steps": 6}
+    here = descend(streamed, optax.sgd, **arguments)
+    monkeypatch.setattr(evaluation, "block_sums", None)
+    there = descend(streamed, optax.sgd, **arguments, cluster=on(cluster))
+    np.testing.assert_allclose(there.loss, here.loss, rtol=1e-12)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import keystr, tree_flatten_with_path
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from steepest import losses, models
 from steepest.objectives import Oracle, Params, as_params, bound, evaluate
 from steepest.precision import cast, double_precision
+from steepest.rows import checked_data, checked_weights
+from steepest.streams.evaluation import Evaluation, half_squared_norm
+from steepest.streams.moments import Moments, least_squares, moments
+from steepest.streams.sources import as_source
+from steepest.streams.stream import Rows, Stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +33,10 @@ class EmpiricalRisk:
     Args:
         model: (params, x) → predictions, first axis the rows; a :class:`steepest.models.Model` also brings a start.
         loss: (predictions, y) → one value a row, shape (n,); see :mod:`steepest.losses`.
-        x: features, shape (n, ...); a DataFrame gives its column names to ``feature_names`` and to the messages.
-        y: targets, shape (n, ...).
+        x: features, shape (n, ...); a DataFrame gives its column names to ``feature_names`` and to the messages. What
+            need not fit in memory is read block by block: a ``numpy.memmap``, a ``zarr.Array``, a ``dask.array``, or
+            :class:`steepest.streams.ParquetRows`; see ``docs/scale.md`` for what then differs.
+        y: targets, shape (n, ...), of the same kinds.
         l2: strength of the L2 term, a number at least 0.
         weights: how much each row counts, shape (n,), at least 0; None counts all alike.
         start: parameters to start from; None asks the model for its own.
@@ -57,41 +65,130 @@ class EmpiricalRisk:
     gradient: Callable[[Params, Any, Any, Any], Params] | None = None
     name: str = "empirical risk"
     feature_names: tuple[str, ...] | None = field(default=None, init=False, repr=False)
+    stream: Stream | None = field(default=None, init=False, repr=False)
     _oracles: dict[str, Oracle] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        columns = getattr(self.x, "columns", None)
+        source = as_source(self.x, "x")
+        columns = getattr(self.x, "columns", None) if source is None else source.names
         if columns is not None:
             object.__setattr__(self, "feature_names", tuple(map(str, columns)))
-        x, y = _data(self.x, "x"), _data(self.y, "y")
-        if len(x) != len(y):
-            raise ValueError(f"x and y must have the same number of rows, got {len(x)} and {len(y)}")
+        x = checked_data(self.x, "x") if source is None else source
+        y = as_source(self.y, "y") or checked_data(self.y, "y")
+        self._take(x, y)
+
+    def _take(self, x: Any, y: Any) -> None:
+        """Keep the data, in memory or as sources, and check what comes with them."""
+        rows = x.shape[0]
+        if rows != y.shape[0]:
+            raise ValueError(f"x and y must have the same number of rows, got {rows} and {y.shape[0]}")
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "y", y)
         if not isinstance(self.l2, int | float | np.number) or not 0 <= self.l2 < np.inf:
             raise ValueError(f"l2 must be a finite number at least 0, got {self.l2!r}")
         if self.weights is not None:
-            object.__setattr__(self, "weights", _row_weights(self.weights, len(x)))
+            object.__setattr__(self, "weights", checked_weights(self.weights, rows))
         if self.start is not None:
             object.__setattr__(self, "start", as_params(self.start, "start"))
+        if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
+            weights = None if self.weights is None else np.asarray(self.weights)
+            object.__setattr__(self, "stream", Stream.of(x, y, weights))
 
     @property
     def rows(self) -> int:
         """Number of rows."""
-        return len(self.x)
+        return int(self.x.shape[0])
+
+    @property
+    def by_moments(self) -> bool:
+        """Whether the full risk follows from one pass over a stream: a linear model with squared error."""
+        plain = self.gradient is None and self.loss is losses.mean_squared_error
+        return self.stream is not None and plain and self.model is models.linear
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Of the stream, in one pass, once."""
+        assert self.stream is not None
+        return moments(self.stream)
+
+    @property
+    def part(self) -> _Part:
+        """The code of the risk without its data."""
+        return _Part(self.model, self.loss, self.gradient)
+
+    def evaluation(self, lanes: bool, client: Any = None) -> Evaluation:
+        """What reads the stream for the risk and its gradient; see :class:`steepest.streams.evaluation.Evaluation`."""
+        assert self.stream is not None
+        return Evaluation(self.stream, self.part.block_gradient, float(self.l2), lanes, client)
+
+    def holding(self, rows: Rows, dtype: np.dtype[Any]) -> Oracle:
+        """The oracle of batches drawn from rows of the stream that are in memory."""
+        x, y, weights = jax.tree.map(jnp.asarray, cast(rows, dtype))
+        l2 = jnp.asarray(self.l2, dtype) if self.l2 else None
+        data = (x, y, None if self.weights is None else weights, l2)
+        return Oracle(*(bound(_Bound(self.part, name), *data) for name in ("loss_of_all", "full", "batch")))
+
+    def sample(self, rows: int, seed: int = 0) -> EmpiricalRisk:
+        """The risk of about so many of the rows, in memory: of whole blocks drawn at random where they are streamed.
+
+        >>> import steepest as sd
+        >>> risk = sd.EmpiricalRisk(sd.models.linear, sd.losses.mean_squared_error, np.ones((9, 1)), np.ones(9))
+        >>> risk.sample(4).rows
+        4
+        """
+        generator = np.random.default_rng(seed)
+        if self.stream is None:
+            chosen = np.sort(generator.permutation(self.rows)[:rows])
+            kept = (self.x[chosen], self.y[chosen], None if self.weights is None else np.asarray(self.weights)[chosen])
+        else:
+            some = next(self.stream.buffers(seed, 0, 1))[0]
+            real = np.flatnonzero(some.weights > 0)
+            chosen = np.sort(generator.permutation(real)[:rows])
+            kept = (some.x[chosen], some.y[chosen], None if self.weights is None else some.weights[chosen])
+        return EmpiricalRisk(
+            self.model, self.loss, kept[0], kept[1], l2=self.l2, weights=kept[2], start=self.start,
+            gradient=self.gradient, name=f"{self.name}, {len(chosen)} rows",
+        )  # fmt: skip
 
     def oracle(self, dtype: np.dtype[Any]) -> Oracle:
-        """Loss and gradients with floating data in ``dtype``; the arrays are put on the device once."""
+        """Loss and gradients with floating data in ``dtype``; the arrays are put on the device once.
+
+        Of a stream they are those of a linear model with squared error, from one pass.
+
+        Raises:
+            ValueError: the data are streamed and the model is another; take a :meth:`sample`.
+        """
+        if self.stream is not None and dtype.name not in self._oracles:
+            self._oracles[dtype.name] = self._from_moments(dtype)
         if dtype.name not in self._oracles:
             with double_precision():
                 x, y, weights = jax.tree.map(jnp.asarray, cast((self.x, self.y, self.weights), dtype))
                 # Without an L2 term its sum over all parameters is left out of the program, not multiplied by zero.
                 data = (x, y, weights, jnp.asarray(self.l2, dtype) if self.l2 else None)
-            part = _Part(self.model, self.loss, self.gradient)
+            part = self.part
             self._oracles[dtype.name] = Oracle(
                 *(bound(_Bound(part, name), *data) for name in ("loss_of_all", "full", "batch"))
             )
         return self._oracles[dtype.name]
+
+    def probe(self, dtype: np.dtype[Any]) -> Oracle:
+        """The oracle of a few rows of a stream, which tells shapes and nothing else."""
+        assert self.stream is not None
+        x, y, _ = self.stream.example
+        few = EmpiricalRisk(self.model, self.loss, x, y, l2=self.l2, gradient=self.gradient, name=self.name)
+        return few.oracle(dtype)
+
+    def _from_moments(self, dtype: np.dtype[Any]) -> Oracle:
+        if not self.by_moments:
+            raise ValueError(
+                f"{self.name!r} has data larger than memory, which only descend reads block by block; take a sample of "
+                "the rows for anything else: risk.sample(100_000)"
+            )
+        with double_precision():
+            data = jax.tree.map(jnp.asarray, cast((self.moments.mean, self.moments.covariance), dtype))
+            l2 = jnp.asarray(self.l2, dtype) if self.l2 else None
+        loss = bound(least_squares, *data, l2)
+        return Oracle(loss, bound(jax.value_and_grad(least_squares, argnums=3), *data, l2), None)
 
     def initial(self, seed: int, dtype: np.dtype[Any]) -> Params:
         """The start given, else the model's own for this seed.
@@ -108,10 +205,13 @@ class EmpiricalRisk:
                 "pass start=... to EmpiricalRisk or to descend, or use a steepest.models.Model"
             )
         with double_precision():
-            return jax.tree.map(np.asarray, init(jax.random.key(seed), self.x, self.y, dtype))
+            x, y = (self.x, self.y) if self.stream is None else self.stream.example[:2]
+            return jax.tree.map(np.asarray, init(jax.random.key(seed), x, y, dtype))
 
     def __call__(self, params: Params) -> Any:
-        """The risk at params, in float64; traceable inside a JAX transformation."""
+        """The risk at params, in float64; traceable inside a JAX transformation, unless the data are streamed."""
+        if self.stream is not None and not self.by_moments:
+            return float(self.evaluation(lanes=False)(as_params(params, "params"))[0])
         return evaluate(self.oracle(np.dtype("float64")).loss, params)
 
 
@@ -133,13 +233,13 @@ class _Part:
                 "the mean over rows is taken by EmpiricalRisk"
             )
         mean = jnp.mean(values) if row_weights is None else jnp.sum(_masked(row_weights, values))
-        return mean if l2 is None else mean + l2 * _half_squared_norm(params)
+        return mean if l2 is None else mean + l2 * half_squared_norm(params)
 
     def loss_of_all(self, x: Any, y: Any, weights: Any, l2: Any, params: Params) -> Any:
         return self.weighted(x, y, None if weights is None else weights / len(x), l2, params)
 
     def full(self, x: Any, y: Any, weights: Any, l2: Any, params: Params) -> Any:
-        return self._with_gradient(x, y, None if weights is None else weights / len(x), l2, params)
+        return self.with_gradient(x, y, None if weights is None else weights / len(x), l2, params)
 
     def batch(self, x: Any, y: Any, weights: Any, l2: Any, params: Params, rows: Any) -> Any:
         if rows.shape[0] == 1:
@@ -148,22 +248,28 @@ class _Part:
                 return jax.lax.dynamic_slice_in_dim(array, rows[0], 1, 0)
 
             row_weights = None if weights is None else pick(weights)
-            return self._with_gradient(pick(x), pick(y), row_weights, l2, params)
+            return self.with_gradient(pick(x), pick(y), row_weights, l2, params)
         there = rows >= 0
         row_weights = jnp.where(there, 1.0 if weights is None else jnp.take(weights, rows, mode="clip"), 0.0) / jnp.sum(
             there
         )
         x, y = (jnp.take(array, rows, axis=0, mode="clip") for array in (x, y))
-        return self._with_gradient(x, y, row_weights, l2, params)
+        return self.with_gradient(x, y, row_weights, l2, params)
 
-    def _with_gradient(self, x: Any, y: Any, row_weights: Any, l2: Any, params: Params) -> Any:
+    @property
+    def block_gradient(self) -> _Bound:
+        """(x, y, weights, l2, params) → (loss, gradient) of any rows with their weights, hashable."""
+        return _Bound(self, "with_gradient")
+
+    def with_gradient(self, x: Any, y: Any, row_weights: Any, l2: Any, params: Params) -> Any:
+        """Σᵢ row_weightsᵢ·lossᵢ plus the L2 term, and its gradient."""
         if self.gradient is None:
             return jax.value_and_grad(self.weighted, argnums=4)(x, y, row_weights, l2, params)
         loss = self.weighted(x, y, row_weights, l2, params)
         uniform = jnp.full(len(x), 1.0 / len(x), loss.dtype) if row_weights is None else row_weights
         gradient = self.gradient(params, x, y, uniform)
         if l2 is not None:
-            gradient = jax.tree.map(jnp.add, gradient, jax.grad(lambda p: l2 * _half_squared_norm(p))(params))
+            gradient = jax.tree.map(jnp.add, gradient, jax.grad(lambda p: l2 * half_squared_norm(p))(params))
         return loss, gradient
 
 
@@ -181,39 +287,3 @@ class _Bound:
 def _masked(weights: Any, values: Any) -> Any:
     # 0 · inf is NaN: an empty place must not spoil the sum of the others.
     return jnp.where(weights > 0, weights * values, 0.0)
-
-
-def _half_squared_norm(params: Params) -> Any:
-    leaves = [leaf for path, leaf in tree_flatten_with_path(params)[0] if keystr(path[-1:], simple=True) != "bias"]
-    return 0.5 * sum((jnp.sum(leaf * leaf) for leaf in leaves), start=0.0)
-
-
-def _data(values: Any, name: str) -> NDArray[Any]:
-    """A finite numeric array with at least one row; column names of a DataFrame go into the message."""
-    columns = list(getattr(values, "columns", []))
-    array = np.asarray(values)
-    if array.ndim == 0 or array.shape[0] == 0:
-        raise ValueError(f"{name} must have at least one row, got shape {array.shape}")
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
-        try:
-            array = array.astype(float)
-        except (TypeError, ValueError):
-            raise ValueError(f"{name} must be numeric, got {array.dtype}; encode its categories first") from None
-    if np.issubdtype(array.dtype, np.floating) and not np.all(np.isfinite(array)):
-        place = np.argwhere(~np.isfinite(array))[0]
-        column = "" if array.ndim == 1 else f" column {columns[place[1]]!r}," if columns else f" column {place[1]},"
-        raise ValueError(
-            f"{name} must be finite, got {array[tuple(place)]} in{column} row {place[0]}; "
-            "drop such rows or fill them in first"
-        )
-    return array.astype(float) if array.dtype == bool else array
-
-
-def _row_weights(weights: Any, rows: int) -> NDArray[np.float64]:
-    """Weights scaled to a mean of one."""
-    array = np.asarray(weights, float)
-    if array.shape != (rows,):
-        raise ValueError(f"weights must have shape ({rows},), one a row, got {array.shape}")
-    if not np.all(np.isfinite(array)) or np.any(array < 0) or array.sum() == 0:
-        raise ValueError("weights must be finite, at least 0 and not all zero")
-    return np.asarray(array / array.mean())

@@ -40,9 +40,7 @@ LossLimit = Annotated[float | None, option("X", "Diverged above this loss (1e6 t
 ParameterNorm = Annotated[float | None, option("X", "Diverged above this norm of the parameters.")]
 Precision = Annotated[str, option("NAME", "float64 or float32.")]
 Figures = Annotated[Path | None, option("DIR", "Draw figures into this folder.")]
-StoreAt = Annotated[
-    Path | None, option("PATH", "Keep finished runs here; take up where it ended.", "--store")
-]
+StoreAt = Annotated[Path | None, option("PATH", "Keep finished runs here; take up where it ended.", "--store")]
 ClusterAt = Annotated[str | None, option("ADDRESS", "Run on a Dask cluster: a scheduler, or local.", "--cluster")]
 Out = Annotated[Path | None, option("PATH", "Write every record to a .zarr folder, or a .csv or .parquet table.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is at --out.")]

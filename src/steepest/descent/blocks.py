@@ -22,6 +22,7 @@ from steepest.descent.outcome import Outcome, collected, joined, kept
 from steepest.descent.program import advance, begin
 from steepest.descent.state import Program, Setting, Span
 from steepest.descent.stops import RUNNING
+from steepest.descent.streamed import run_streamed
 from steepest.precision import double_precision
 
 _SECONDS_PER_CHUNK = 0.2
@@ -38,7 +39,8 @@ def run_job(job: Job, control: Control, workers: int | None = None) -> Outcome:
 def run_task(job: Job, program: Program, task: Task, control: Control, threads: int | None = None) -> Outcome:
     """Run the blocks of a task, one thread a core or device unless told how many, and put the pieces together."""
     devices = jax.local_devices()
-    threads = threads or (cores() if devices[0].platform == "cpu" else len(devices))
+    # The rows of a stream pass through memory once for each thread that reads them.
+    threads = 1 if job.stream is not None else threads or (cores() if devices[0].platform == "cpu" else len(devices))
 
     def work(numbered: tuple[int, Block]) -> Outcome:
         place, block = numbered
@@ -66,6 +68,17 @@ def _grid(program: Program, lane: NDArray[Any], order: NDArray[Any]) -> tuple[ND
     return (lane, np.full(len(lane), order[0])) if program.lanes else (lane[0], order[0])
 
 
+def _placed_runs(
+    job: Job, program: Program, lane: NDArray[Any], order: NDArray[Any]
+) -> tuple[NDArray[Any], Any, Setting]:
+    """Lane numbers of a block's runs, where they start and what distinguishes them."""
+    lanes, orders = _grid(program, lane, order)
+    if job.plan is None:
+        lanes, orders = np.divmod(lanes, len(job.seeds))
+    params = _placed(program, job.starts(lanes, orders), np.ndim(lanes))
+    return lanes, params, Setting(job.values(lanes), job.seeds[orders])
+
+
 class Advance:
     """A block of runs, at step 0 when made, and then wherever it was taken.
 
@@ -77,12 +90,8 @@ class Advance:
 
     def __init__(self, job: Job, program: Program, lane: NDArray[Any], order: NDArray[Any]) -> None:
         self._job, self._program, self._order = job, program, order
-        lanes, orders = _grid(program, lane, order)
-        if job.plan is None:
-            lanes, orders = np.divmod(lanes, len(job.seeds))
+        lanes, params, self._setting = _placed_runs(job, program, lane, order)
         self.runs, self.axes = np.size(lanes), np.ndim(lanes)
-        params = _placed(program, job.starts(lanes, orders), self.axes)
-        self._setting = Setting(job.values(lanes), job.seeds[orders])
         self.run = begin(program, job.oracle, job.limits, params, self._setting)
 
     def __call__(self, step: int, until: int, last: int) -> tuple[Any, Any, int]:
@@ -97,6 +106,9 @@ class Advance:
 
 
 def _run_block(job: Job, program: Program, lane: NDArray[Any], order: NDArray[Any], control: Control) -> Outcome:
+    if job.stream is not None:
+        lanes, params, setting = _placed_runs(job, program, lane, order)
+        return run_streamed(job, program, params, setting, int(job.seeds[order[0]]), np.ndim(lanes), control)
     block = Advance(job, program, lane, order)
     pieces: list[Any] = []
     step, chunk, done = 0, _first_chunk(job, block.runs), False

@@ -143,7 +143,7 @@ def cut(job: Job, workers: int | None = None, tile: tuple[int, ...] | None = Non
         size = _lanes(job, math.prod(shape[:-1]), workers, on_cpu)
         tile = _box(shape[:-1], size)
         width = 1
-        if job.plan is not None:
+        if job.plan is not None and job.stream is None:
             most = max(1, _most(job, on_cpu) // math.prod(tile))
             width = max(1, min(shape[-1], most, _ROOM_BYTES // (4 * _SHORTEST_PLAN * job.plan.width)))
         tile = (*tile, width)
@@ -179,6 +179,9 @@ def _most(job: Job, on_cpu: bool) -> int:
 
 def _lanes(job: Job, lanes: int, workers: int, on_cpu: bool) -> int:
     """Lanes of a block."""
+    if job.stream is not None:
+        # A pass over the rows serves all runs.
+        return lanes
     count = -(-lanes // _most(job, on_cpu))
     if lanes >= workers * (_LEAST_LANES if job.rows is None else 4):
         count = -(-count // workers) * workers

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steepest.batches import Plan
+from steepest.batches import Plan, Shuffled
 from steepest.descent.axes import Axis
 from steepest.descent.grid import Grid
 from steepest.descent.hyperparameters import seed_parameter
@@ -86,6 +86,8 @@ class Job:
         steps: a run's steps at most.
         every: steps between records.
         parameters: numbers in one run's parameters.
+        stream: the risk whose rows the host reads; None where a compiled program sees all data.
+        stream_client: of Dask, to have stretches of them summed where the data lie.
     """
 
     program: Program
@@ -101,6 +103,8 @@ class Job:
     steps: int
     every: int
     parameters: int
+    stream: Any = None
+    stream_client: Any = None
 
     @property
     def lanes(self) -> int:
@@ -124,8 +128,9 @@ def job_of(grid: Grid, cell: dict[str, Any], clock: Clock, request: Request) -> 
         plan.check(objective.rows)
     steps, every, unit = clock.resolved(plan, objective.rows)
     seeds = grid.seed.values if isinstance(grid.seed, Axis) else np.asarray([grid.seed], np.int64)
+    streamed, by_rows = _streams(objective, plan)
     starts = resolve_start(objective, grid.start, np.asarray(seeds), request.precision)
-    oracle = objective.oracle(request.precision)
+    oracle = objective.probe(request.precision) if by_rows else objective.oracle(request.precision)
     check_loss(objective.name, oracle, starts.one, plan is not None)
     extra = _extra(request.record, request.precision)
     check_records(extra, starts.one)
@@ -138,7 +143,7 @@ def job_of(grid: Grid, cell: dict[str, Any], clock: Clock, request: Request) -> 
         seed_name=seed_parameter(method, grid.settings),
         lanes=False,
         orders=False,
-        leading=objective.rows is not None or starts.matrices,
+        leading=(objective.rows is not None and (by_rows or not streamed)) or starts.matrices,
         capacity=0,
         path=bool(request.path),
         average_from=request.average_from,
@@ -153,12 +158,25 @@ def job_of(grid: Grid, cell: dict[str, Any], clock: Clock, request: Request) -> 
         shape=tuple(len(axis) for axis in _lane_axes(grid)),
         seeds=np.asarray(seeds),
         plan=plan,
-        rows=objective.rows,
+        # A least-squares risk that follows from its moments is a function of the parameters alone.
+        rows=objective.rows if by_rows or not streamed else None,
         steps=steps,
         every=min(every, steps) if clock.epochs is None else every,
         parameters=starts.size,
+        stream=objective if by_rows else None,
     )
     return job, unit
+
+
+def _streams(objective: Any, plan: Plan | None) -> tuple[bool, bool]:
+    """Whether an objective has data larger than memory, and whether the host must read them for each step."""
+    streamed = getattr(objective, "stream", None) is not None
+    if streamed and plan is not None and not isinstance(plan, Shuffled):
+        raise ValueError(
+            "batch_size: data larger than memory are read in shuffled blocks, so batches are shuffled ones; rows drawn "
+            "with replacement would read a block each. Give a batch_size from 2 up, or batches.shuffled(1)"
+        )
+    return streamed, streamed and not (plan is None and objective.by_moments)
 
 
 def _lane_axes(grid: Grid) -> list[Axis]:

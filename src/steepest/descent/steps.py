@@ -34,7 +34,7 @@ def step_from_measured(
 ) -> Run:
     """The step of one run whose loss and gradient are already known."""
     run, setting, loss, gradient = arguments
-    return _updated(program, run, setting, step, (loss, gradient, oracle.loss))
+    return updated(program, run, setting, step, (loss, gradient, oracle.loss))
 
 
 def full_steps(
@@ -47,7 +47,7 @@ def full_steps(
         loss, gradient = oracle.full(run.params)
         code = judge(limits, run.limit, loss, squared_norm(gradient), run.params)
         run = run._replace(code=jnp.where(run.code == RUNNING, code, run.code))
-        return _updated(program, run, setting, step, (loss, gradient, oracle.loss))
+        return updated(program, run, setting, step, (loss, gradient, oracle.loss))
 
     over_runs = program.over_runs(one)
     result: Run = jax.lax.fori_loop(start, end, lambda step, block: over_runs((block, setting), None, step), run)
@@ -135,7 +135,7 @@ def _stepped(
     return optax.apply_updates(params, updates), state
 
 
-def _updated(
+def updated(
     program: Program, run: Run, setting: Setting, step: Any, first_order: tuple[Any, Params, Callable[..., Any]]
 ) -> Run:
     """One update of one run. An ended run keeps its parameters; what its method state does no longer matters."""

@@ -27,6 +27,7 @@ from steepest.theory.noise_scale import gradient_noise_scale
 from steepest.theory.sampling import sampling
 
 _MOST_STEPS = 2000
+_SAMPLE_ROWS = 20_000
 _BEYOND = 1.1
 _BATCH_ACCURACY = 1e-3
 
@@ -45,6 +46,9 @@ def diagnose(
     Where the loss is, its curvature, the limits that follow, the method, learning rate, momentum, batch size and
     schedule that theory advises with the steps it predicts; then the advice and 1.1 × its limit are run, each beside
     its prediction. Everything depends on the arguments alone: the same call gives the same numbers.
+
+    Data larger than memory are diagnosed on a sample of 20,000 rows, but for a linear model with squared error, whose
+    curvature follows from one pass over all of them.
 
     Args:
         objective: an :class:`Objective`, an :class:`EmpiricalRisk`, or a function of the parameters (then ``start`` is
@@ -75,6 +79,9 @@ def diagnose(
         raise TypeError("diagnose takes one objective, got a dict of them; diagnose each by itself")
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
         raise ValueError(f"steps must be a whole number from 1 up, got {steps!r}")
+    if isinstance(subject, EmpiricalRisk) and subject.stream is not None and not subject.by_moments:
+        subject = subject.sample(_SAMPLE_ROWS, seed)
+    data = subject.sample(_SAMPLE_ROWS, seed) if isinstance(subject, EmpiricalRisk) and subject.stream else subject
     point = subject.initial(seed, np.dtype("float64")) if start is None else as_params(start, "start")
     names = _feature_names(subject)
     before = spectrum(subject, point)
@@ -86,7 +93,7 @@ def diagnose(
     steepest = steepest_part(before.leading_direction, names)
     trials = _trials(subject, advice, int(steps), place)
     after = _end(subject, trials[0])
-    findings = data_findings(subject, names or ()) if isinstance(subject, EmpiricalRisk) else []
+    findings = data_findings(data, names or ()) if isinstance(data, EmpiricalRisk) else []
     return Diagnosis(
         _in_words(subject, before.size),
         before,
@@ -95,7 +102,7 @@ def diagnose(
         why_not,
         advice,
         chosen,
-        _batches(subject, known, advice, point),
+        _batches(data, known, advice, point),
         trials,
         None if learning_rate is None else judged(learning_rate, before, plain, steepest),
         tuple(findings + landscape_findings(before, after, trials[0].run)),
@@ -158,7 +165,7 @@ def _batches(objective: Descendable, known: Constants | None, advice: Advice, st
 
 
 def _feature_names(objective: Descendable) -> tuple[str, ...] | None:
-    if not isinstance(objective, EmpiricalRisk) or np.ndim(objective.x) != 2:
+    if not isinstance(objective, EmpiricalRisk) or len(objective.x.shape) != 2:
         return None
     return objective.feature_names or tuple(f"x[{place}]" for place in range(objective.x.shape[1]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ _TASKS_A_THREAD = 4
 _OVERHEAD = 50
 _MORE = 1.1
 
-# Every task with its cell; and what yields (number, outcome) for some of their numbers, as they end.
+# Every task with its cell; tiles of blocks and of tasks; what yields (number, outcome) for some tasks, as they end.
 Tasks = Sequence[tuple[int, Task]]
+Tiles = tuple[list[tuple[int, ...]], list[tuple[int, ...]]]
 Runner = Callable[[Records, Tasks, list[int]], Iterator[tuple[int, Outcome]]]
 
 
@@ -46,6 +48,10 @@ def execute(sweep: Sweep, control: Control, store: str | Path | None, cluster: A
     with ExitStack() as opened:
         asked = None if cluster is None else as_cluster(cluster)
         kept = None if store is None else _kept_tiles(Path(store), sweep)
+        if any(job.stream is not None for job in sweep.jobs):
+            return _streamed(
+                sweep, control, store, kept, None if asked is None else opened.enter_context(connected(asked))
+            )
         cuts = [cut(job) for job in sweep.jobs]
         cost = measure(sweep.jobs[0], cuts[0])
         connection = None if asked is None else _connection(asked, opened, sweep, cuts, cost)
@@ -59,6 +65,21 @@ def execute(sweep: Sweep, control: Control, store: str | Path | None, cluster: A
         if store is None:
             return _in_memory(sweep, records, runner, control)
         return _stored(sweep, records, runner, control, Path(store))
+
+
+def _streamed(
+    sweep: Sweep, control: Control, store: str | Path | None, kept: Tiles | None, connection: Connection | None
+) -> Callable[[], Parts]:
+    """Data larger than memory: the steps are taken here, gradients summed on the cluster if there is one."""
+    client = None if connection is None else connection.client
+    jobs = [replace(job, stream_client=client) if job.stream is not None else job for job in sweep.jobs]
+    own = replace(sweep, jobs=jobs)
+    blocks = kept[0] if kept else [None] * len(jobs)
+    cuts = [cut(job, tile=tile) for job, tile in zip(jobs, blocks, strict=True)]
+    records = Records(own, cuts, kept[1] if kept else [one.tile for one in cuts])
+    if store is None:
+        return _in_memory(own, records, _Here(own, control), control)
+    return _stored(own, records, _Here(own, control), control, Path(store))
 
 
 def _stored(sweep: Sweep, records: Records, runner: Runner, control: Control, path: Path) -> Callable[[], Parts]:
@@ -161,7 +182,7 @@ def _write(store: Store, records: Records, tasks: Tasks, number: int, outcome: O
         ) from error
 
 
-def _kept_tiles(path: Path, sweep: Sweep) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]] | None:
+def _kept_tiles(path: Path, sweep: Sweep) -> Tiles | None:
     """The tiles of blocks and tasks that a store of this sweep was begun with; another sweep's is refused."""
     if not was_begun(path):
         return None

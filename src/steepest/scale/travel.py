@@ -1,21 +1,10 @@
-"""How a job travels to a worker: its code and data as bytes, and back into a job there.
-
-Functions of the user's own files travel by value, so that a worker needs neither those files nor their folder: what a
-script, a notebook or ``file.py:name`` defines, and the modules beside it. Packages that are installed travel by name.
-"""
+"""How a job travels to a worker: its code and data as bytes, and back into a job there."""
 
 from __future__ import annotations
 
 import hashlib
-import sys
-import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import cloudpickle
 import jax
@@ -29,6 +18,7 @@ from steepest.descent.job import Job
 from steepest.descent.outcome import Outcome
 from steepest.descent.state import Program
 from steepest.precision import double_precision
+from steepest.scale.code import by_value
 
 _KEPT = 16
 
@@ -42,7 +32,7 @@ def packed(job: Job, program: Program) -> tuple[str, bytes]:
     # A JAX array would be unpacked in the precision the worker happens to have.
     oracle, extra = jax.tree.map(np.asarray, (job.oracle, job.extra))
     try:
-        with _by_value():
+        with by_value():
             bytes_ = cloudpickle.dumps((replace(job, oracle=oracle, extra=extra), program))
     except Exception as error:
         raise ValueError(
@@ -70,35 +60,3 @@ def _unpacked(data: bytes) -> tuple[Job, Program]:
         job, program = cloudpickle.loads(data)
         oracle, extra = jax.tree.map(jnp.asarray, (job.oracle, job.extra))
     return replace(job, oracle=oracle, extra=extra), program
-
-
-@contextmanager
-def _by_value() -> Iterator[None]:
-    """Have cloudpickle take the user's own modules whole."""
-    modules = [module for module in list(sys.modules.values()) if _is_users(module)]
-    known = cloudpickle.list_registry_pickle_by_value()
-    new = [module for module in modules if module.__name__ not in known]
-    for module in new:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in new:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def _is_users(module: Any) -> bool:
-    name, file = getattr(module, "__name__", None), getattr(module, "__file__", None)
-    if not isinstance(module, ModuleType) or not isinstance(name, str) or not isinstance(file, str):
-        return False
-    if name == "__main__" or name.partition(".")[0] == "steepest" or sys.modules.get(name) is not module:
-        return False
-    return not _is_installed(file)
-
-
-@lru_cache(maxsize=4096)
-def _is_installed(file: str) -> bool:
-    places = {Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib", "stdlib", "platstdlib")}
-    above = Path(file).resolve().parents
-    # A package that is installed in place of a copy stays importable, and has its metadata beside it or above it.
-    return any(place in above for place in places) or "site-packages" in Path(file).parts

@@ -147,6 +147,8 @@ def _stated(objective: Objective) -> Constants:
 
 def _of_affine(risk: EmpiricalRisk, curvature: _Curvature) -> Constants:
     """From the singular values of the rows, with the square root of the L2 term as further rows."""
+    if risk.stream is not None:
+        return _of_moments(risk, curvature)
     x = np.asarray(risk.x, float)
     weights = np.ones(len(x)) if risk.weights is None else np.asarray(risk.weights, float)
     features = x.shape[1]
@@ -166,6 +168,27 @@ def _of_affine(risk: EmpiricalRisk, curvature: _Curvature) -> Constants:
         bool(curvature.least),
         _of_rows(x, weights, curvature.largest, risk.l2),
         curvature.why,
+    )
+
+
+def _of_moments(risk: EmpiricalRisk, curvature: _Curvature) -> Constants:
+    """From the moments of data larger than memory, in one pass."""
+    found = risk.moments
+    features = found.features
+    mean = np.append(found.mean[:features], 1.0)
+    second = np.outer(mean, mean)
+    second[:features, :features] += found.covariance[:features, :features]
+    hessian = curvature.largest * second + risk.l2 * np.diag(np.append(np.ones(features), 0.0))
+    values = np.linalg.eigvalsh(hessian)
+    known = curvature.least and values[0] > features * np.finfo(float).eps * values[-1]
+    squares, weights = found.squares
+    return Constants(
+        float(values[-1]),
+        float(values[0]) if known else 0.0,
+        curvature.convex,
+        bool(curvature.least),
+        _of_rows(np.sqrt(squares)[:, None], weights, curvature.largest, risk.l2),
+        f"{curvature.why}; from one pass over the rows",
     )
 
 
