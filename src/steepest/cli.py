@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from steepest.command.cache import keep_compiled_programs
 from steepest.command.grammar import (
     parse_learning_rate,
     parse_point,
@@ -75,6 +76,7 @@ def main() -> None:
         # A terminal without UTF-8 shows a question mark where a table has a line, rather than nothing at all.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+    keep_compiled_programs()
     app(prog_name="steepest")
 
 
