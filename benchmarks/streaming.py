@@ -60,9 +60,11 @@ def measured(quick: bool = False) -> str:
         lines = [
             "## Data larger than memory",
             "",
-            f"{rows:,} rows × {FEATURES} features in float64, {size / 1e9:.3g} GB, memory-mapped, each program in a process "
-            f"of its own. The disk gives {bandwidth / 1e9:.2f} GB/s to a program that reads the file and does nothing else "
-            "(the system's cache of the file is dropped before each).",
+            (
+                f"{rows:,} rows × {FEATURES} features in float64, {size / 1e9:.3g} GB, memory-mapped, each in "
+                f"a process of its own. The disk gives {bandwidth / 1e9:.2f} GB/s to a program that reads the file and "
+                "does nothing else (the system's cache of the file is dropped before each)."
+            ),
             "",
             "| what | seconds | passes over the rows | GB/s | of the disk's | peak resident memory |",
             "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -71,8 +73,8 @@ def measured(quick: bool = False) -> str:
             found = _run(job, folder)
             speed = found["passes"] * size / found["seconds"]
             lines.append(
-                f"| {name} | {found['seconds']:.1f} | {found['passes']:.0f} | {speed / 1e9:.2f} | {speed / bandwidth:.0%} | "
-                f"{found['peak']:.0f} MB |"
+                f"| {name} | {found['seconds']:.1f} | {found['passes']:.0f} | {speed / 1e9:.2f} | "
+                f"{speed / bandwidth:.0%} | {found['peak']:.0f} MB |"
             )
     return "\n".join([*lines, ""])
 

@@ -54,7 +54,7 @@ def run_task(job: Job, program: Program, task: Task, control: Control, threads: 
     else:
         with ThreadPoolExecutor(threads) as pool:
             pieces = list(pool.map(work, enumerate(task.blocks)))
-    return joined(task, pieces)
+    return joined(task, pieces, job.every)
 
 
 def _grid(program: Program, lane: NDArray[Any], order: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -24,7 +24,8 @@ from steepest.descent.grid import Grid, by_label
 from steepest.descent.hyperparameters import check_names
 from steepest.descent.job import Clock, Request, job_of, within_memory
 from steepest.descent.labels import labelled
-from steepest.descent.result import Descent, Parts
+from steepest.descent.parts import Parts
+from steepest.descent.result import Descent
 from steepest.descent.starts import own_start
 from steepest.descent.stops import Stop
 from steepest.descent.sweep import Sweep

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from steepest.descent.axes import Axis
 from steepest.descent.outcome import Outcome
-from steepest.descent.result import Parts
+from steepest.descent.parts import Made, Parts
 from steepest.descent.stops import REASONS
 
 
@@ -40,8 +40,21 @@ class Cell:
         return np.asarray(self.outcome.steps / self.steps_per_unit)
 
 
-# A cell, the values of one variable with runs last, and its dimensions.
-Piece = tuple[Cell, NDArray[Any], tuple[str, ...]]
+# The values of one variable of a cell, runs last, made when they are asked for; and its dimensions.
+Piece = tuple[Callable[[], NDArray[Any]], tuple[str, ...]]
+
+_WORDS = {
+    "loss": "loss",
+    "gradient_norm": "Euclidean norm of the gradient",
+    "path": "parameters",
+    "verdict": "verdict",
+    "reason": "reason for the end",
+    "steps": "steps taken",
+    "final_loss": "loss at the end",
+    "final_gradient_norm": "Euclidean norm of the gradient at the end",
+}
+_VERDICTS = np.asarray([reason.verdict.value for reason in REASONS])
+_REASONS = np.asarray([reason.value for reason in REASONS])
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,16 +97,16 @@ def named_leaves(tree: Any) -> list[tuple[str, Any]]:
 
 @dataclass(frozen=True, eq=False)
 class Variables:
-    """What a descent recorded, each variable on the axes of its layout.
+    """What a descent recorded, each variable on the axes of its layout and made when it is asked for.
 
     Attributes:
         single: name → variable, as in :attr:`Descent.dataset`.
         leaves, averages: leaf name → its values at the end of every run; the averaged iterates.
     """
 
-    single: dict[str, xr.Variable]
-    leaves: dict[str, xr.Variable]
-    averages: dict[str, xr.Variable]
+    single: Mapping[str, xr.Variable]
+    leaves: Mapping[str, xr.Variable]
+    averages: Mapping[str, xr.Variable]
 
 
 def labelled(cells: Sequence[Cell], layout: Layout, attributes: dict[str, Any]) -> Parts:
@@ -116,17 +129,19 @@ def labelled(cells: Sequence[Cell], layout: Layout, attributes: dict[str, Any]) 
 
 def variables_of(cells: Sequence[Cell], layout: Layout, coordinate: NDArray[Any], names: Sequence[str]) -> Variables:
     """Every variable of the cells, recorded at ``coordinate``, the path in columns of these ``names``."""
-    variables: dict[str, list[Piece]] = {}
-    leaves: dict[str, list[Piece]] = {}
-    averages: dict[str, list[Piece]] = {}
-    for cell in cells:
-        for name, values, dims in _cell_variables(cell, coordinate, list(names), layout.record):
-            variables.setdefault(name, []).append((cell, values, dims))
-        _leaves(cell, cell.outcome.params, leaves)
-        if cell.outcome.average is not None:
-            _leaves(cell, cell.outcome.average, averages)
+    record = layout.record
+
+    def made(of: Callable[[Cell], dict[str, Piece]]) -> Made[xr.Variable]:
+        pieces: dict[str, list[tuple[Cell, Piece]]] = {}
+        for cell in cells:
+            for name, piece in of(cell).items():
+                pieces.setdefault(name, []).append((cell, piece))
+        return Made({name: partial(_grid, own, layout) for name, own in pieces.items()})
+
     return Variables(
-        *({name: _grid(pieces, layout) for name, pieces in kind.items()} for kind in (variables, leaves, averages))
+        made(lambda cell: _single(cell, coordinate, record) | _path(cell, coordinate, list(names), record)),
+        made(lambda cell: _leaves(cell.outcome.params)),
+        made(lambda cell: _leaves(cell.outcome.average)),
     )
 
 
@@ -139,21 +154,27 @@ def parts_of(
     attributes: dict[str, Any],
 ) -> Parts:
     """Variables with their coordinates, as :class:`Descent` holds them."""
-    inner = ("code", "final_path")
-    coords: dict[str, Any] = {axis.name: axis.labels for axis in (*layout.looped, *layout.traced)}
-    dataset = xr.Dataset(
-        {name: variable for name, variable in variables.single.items() if name not in inner},
-        coords=coords | {layout.record: coordinate} | ({"parameter": list(names)} if names else {}),
+    axes = {axis.name: axis.labels for axis in (*layout.looped, *layout.traced)}
+    recorded = xr.Variable(layout.record, coordinate, {"long_name": layout.record, "units": "1"})
+    frame = xr.Dataset(
+        coords={**axes, layout.record: recorded, **({"parameter": list(names)} if names else {})},
         attrs={"steepest": _version(), **attributes},
     )
-    _describe(dataset, layout.record)
-    looped = {axis.name: axis.labels for axis in layout.looped}
+    shown = [name for name in variables.single if name not in ("code", "final_path")]
     return Parts(
-        dataset,
-        {name: xr.DataArray(variable, coords=coords) for name, variable in variables.leaves.items()},
-        {name: xr.DataArray(variable, coords=coords) for name, variable in variables.averages.items()},
-        xr.DataArray(structures, dims=list(looped), coords=looped),
+        frame,
+        Made({name: partial(_described, variables.single, name) for name in shown}),
+        variables.leaves,
+        variables.averages,
+        xr.Variable([axis.name for axis in layout.looped], structures),
     )
+
+
+def _described(variables: Mapping[str, xr.Variable], name: str) -> xr.Variable:
+    variable = variables[name]
+    if name in _WORDS:
+        variable.attrs.update(long_name=_WORDS[name], units="1")
+    return variable
 
 
 def one_of(params: Any) -> Any:
@@ -171,10 +192,12 @@ def _keyed(params: Any) -> list[tuple[str, Any]]:
     return [(f"{name} {leaf.shape[:-1]}", leaf) for name, leaf in named_leaves(params)]
 
 
-def _leaves(cell: Cell, params: Any, into: dict[str, Any]) -> None:
-    for key, leaf in _keyed(params):
-        dims = tuple(f"{key} axis {place}" for place in range(leaf.ndim - 1))
-        into.setdefault(key, []).append((cell, leaf, (*dims, "run")))
+def _leaves(params: Any) -> dict[str, Piece]:
+    """Leaves of parameters, runs last; no leaves where there are none."""
+    return {
+        key: (partial(np.asarray, leaf), (*(f"{key} axis {place}" for place in range(leaf.ndim - 1)), "run"))
+        for key, leaf in _keyed(params)
+    }
 
 
 def record_coordinate(every: int, count: int, last: float) -> NDArray[Any]:
@@ -187,34 +210,47 @@ def record_coordinate(every: int, count: int, last: float) -> NDArray[Any]:
     return whole if np.array_equal(whole, coordinate) else coordinate
 
 
-def _cell_variables(
-    cell: Cell, coordinate: NDArray[Any], names: list[str], record: str
-) -> list[tuple[str, NDArray[Any], tuple[str, ...]]]:
-    """Every variable of one cell: (name, values with runs last, dimensions)."""
-    outcome, end = cell.outcome, cell.ends
-    reasons = [REASONS[code - 1] for code in range(1, len(REASONS) + 1)]
-    place = outcome.code - 1
-    found: list[tuple[str, NDArray[Any], tuple[str, ...]]] = [
-        ("verdict", np.asarray([reason.verdict.value for reason in reasons])[place], ("run",)),
-        ("reason", np.asarray([reason.value for reason in reasons])[place], ("run",)),
-        ("steps", outcome.steps, ("run",)),
-        ("code", outcome.code.astype(np.int8), ("run",)),
-    ]
+def _single(cell: Cell, coordinate: NDArray[Any], record: str) -> dict[str, Piece]:
+    """Every variable of one cell but the path, by name."""
+    outcome = cell.outcome
+    found: dict[str, Piece] = {
+        "verdict": (lambda: _VERDICTS[outcome.code - 1], ("run",)),
+        "reason": (lambda: _REASONS[outcome.code - 1], ("run",)),
+        "steps": (lambda: outcome.steps, ("run",)),
+        "code": (lambda: outcome.code.astype(np.int8), ("run",)),
+    }
     for name, values in outcome.records.items():
-        found.append((name, _curve(values, outcome.final[name], end, coordinate), (record, "run")))
-        found.append((f"final_{name}", outcome.final[name], ("run",)))
-    if outcome.path is not None:
-        own = parameter_names(one_of(outcome.params))
-        flat = [
-            leaf.reshape(len(leaf), int(np.prod(leaf.shape[1:-1])), leaf.shape[-1])
-            for leaf in jax.tree.leaves(outcome.path)
-        ]
-        final = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(outcome.params)]
-        columns = [names.index(name) for name in own]
-        path = _curve(np.concatenate(flat, axis=1), np.concatenate(final), end, coordinate)
-        found.append(("path", _wider(path, columns, len(names)), (record, "parameter", "run")))
-        found.append(("final_path", _wider(np.concatenate(final), columns, len(names)), ("parameter", "run")))
+        final = outcome.final[name]
+        found[name] = (partial(_curve, values, final, cell, coordinate), (record, "run"))
+        found[f"final_{name}"] = (partial(np.asarray, final), ("run",))
     return found
+
+
+def _path(cell: Cell, coordinate: NDArray[Any], names: list[str], record: str) -> dict[str, Piece]:
+    """The path of one cell, and where it ended, in columns of these names."""
+    outcome = cell.outcome
+    if outcome.path is None:
+        return {}
+    columns = [names.index(name) for name in parameter_names(one_of(outcome.params))]
+
+    def final() -> NDArray[Any]:
+        return _side_by_side([leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(outcome.params)])
+
+    def path() -> NDArray[Any]:
+        recorded = _side_by_side(
+            [leaf.reshape(len(leaf), -1, leaf.shape[-1]) for leaf in jax.tree.leaves(outcome.path)]
+        )
+        return _wider(_curve(recorded, final(), cell, coordinate), columns, len(names))
+
+    return {
+        "path": (path, (record, "parameter", "run")),
+        "final_path": (lambda: _wider(final(), columns, len(names)), ("parameter", "run")),
+    }
+
+
+def _side_by_side(leaves: list[NDArray[Any]]) -> NDArray[Any]:
+    """Leaves (..., numbers, runs) as one; a single leaf as it is."""
+    return leaves[0] if len(leaves) == 1 else np.concatenate(leaves, axis=-2)
 
 
 def _wider(values: NDArray[Any], columns: list[int], count: int) -> NDArray[Any]:
@@ -226,51 +262,38 @@ def _wider(values: NDArray[Any], columns: list[int], count: int) -> NDArray[Any]
     return wider
 
 
-def _curve(recorded: NDArray[Any], final: NDArray[Any], end: NDArray[Any], coordinate: NDArray[Any]) -> NDArray[Any]:
-    """Recorded values with NaN after each run's end, and the end itself where the coordinate has it."""
+def _curve(recorded: NDArray[Any], final: NDArray[Any], cell: Cell, coordinate: NDArray[Any]) -> NDArray[Any]:
+    """Recorded values at the whole coordinate, NaN after each run's end; as they are where nothing is missing."""
+    if len(recorded) == len(coordinate):
+        return recorded
     curve = np.full((len(coordinate), *recorded.shape[1:]), np.nan, recorded.dtype)
-    count = min(len(recorded), len(coordinate))
-    curve[:count] = recorded[:count]
-    after = coordinate[:, None] > end
-    if after.any():
-        curve[np.broadcast_to(after.reshape(len(coordinate), *[1] * (recorded.ndim - 2), -1), curve.shape)] = np.nan
-    # A run's end stands where the coordinate has it, whether a record was made there or the run was cut off.
-    at = np.searchsorted(coordinate, end).clip(max=len(coordinate) - 1)
-    runs = np.flatnonzero(coordinate[at] == end)
+    curve[: len(recorded)] = recorded
+    # The last place of the coordinate may lie between two records: there stand the ends of the longest runs.
+    at = np.searchsorted(coordinate, cell.ends).clip(max=len(coordinate) - 1)
+    runs = np.flatnonzero(coordinate[at] == cell.ends)
     curve[at[runs], ..., runs] = np.moveaxis(final[..., runs], -1, 0)
     return curve
 
 
-def _grid(pieces: list[Piece], layout: Layout) -> xr.Variable:
+def _grid(pieces: list[tuple[Cell, Piece]], layout: Layout) -> xr.Variable:
     """One variable of all cells on the axes of the grid, axes in front."""
     traced = [axis.name for axis in layout.traced]
     shape = tuple(len(axis) for axis in layout.traced)
-    dims = (*pieces[0][2][:-1], *traced)
+    found = [(cell.place, make()) for cell, (make, _) in pieces]
+    dims = (*pieces[0][1][1][:-1], *traced)
 
     def unfolded(values: NDArray[Any]) -> NDArray[Any]:
         return values.reshape((*values.shape[:-1], *shape))
 
+    first = unfolded(found[0][1])
     if not layout.looped:
-        whole = unfolded(pieces[0][1])
+        whole = first
     else:
-        first = unfolded(pieces[0][1])
         missing = np.nan if np.issubdtype(first.dtype, np.floating) else first.flat[0]
-        width = np.result_type(*(values.dtype for _, values, _ in pieces))
+        width = np.result_type(*(values.dtype for _, values in found))
         whole = np.full((*(len(axis) for axis in layout.looped), *first.shape), missing, width)
-        for cell, values, _ in pieces:
-            whole[cell.place] = unfolded(values)
+        for place, values in found:
+            whole[place] = unfolded(values)
         dims = (*(axis.name for axis in layout.looped), *dims)
     own = [name for name in dims if name not in layout.order]
     return xr.Variable(dims, whole).transpose(*(name for name in layout.order if name in dims), *own)
-
-
-def _describe(dataset: xr.Dataset, record: str) -> None:
-    words = {
-        "loss": "loss", "gradient_norm": "Euclidean norm of the gradient", "path": "parameters", "verdict": "verdict",
-        "reason": "reason for the end", "steps": "steps taken", "final_loss": "loss at the end",
-        "final_gradient_norm": "Euclidean norm of the gradient at the end", record: record,
-    }  # fmt: skip
-    for name, long_name in words.items():
-        if name in dataset:
-            dataset[name].attrs["long_name"] = long_name
-            dataset[name].attrs["units"] = "1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -22,7 +22,8 @@ class Outcome:
     """What a job's runs came to; runs are the last axis of every array, order fastest.
 
     Attributes:
-        records: name → (records, runs); for the path, leaves (records, *leaf, runs).
+        records: name → (records, runs); for the path, leaves (records, *leaf, runs). A record is a multiple of
+            ``every`` that some run reached. NaN after a run's end; where that is a record, its final value stands.
         final: name → (runs,).
         params, average: leaves (*leaf, runs).
         steps, code: (runs,).
@@ -97,28 +98,65 @@ def _places(task: Task, lane: NDArray[Any], order: NDArray[Any]) -> slice | NDAr
     return np.ravel((lane[None, :] - first_lane) * orders + (order[:, None] - first_order))
 
 
-def joined(task: Task, pieces: Sequence[Outcome]) -> Outcome:
-    """The outcomes of a task's blocks as one, runs in the order lane, data order; fillers dropped."""
+def joined(task: Task, pieces: Sequence[Outcome], every: int) -> Outcome:
+    """The outcomes of a task's blocks as one, runs in the order lane, data order; fillers dropped.
+
+    The room for the final values is made where blocks are copied anyway, so that curves are labelled as they are.
+    """
     places = [_places(task, lane, order) for lane, order in task.blocks]
+    rows = max(int(piece.steps.max()) for piece in pieces) // every + 1
     if len(pieces) == 1 and isinstance(places[0], slice) and places[0].stop == len(pieces[0].steps):
-        return pieces[0]
-    return put_together(places, pieces, task.runs)
+        whole = replace(
+            pieces[0],
+            records={name: _longer(values, rows) for name, values in pieces[0].records.items()},
+            path=jax.tree.map(lambda leaf: _longer(leaf, rows), pieces[0].path),
+        )
+    else:
+        whole = put_together(places, pieces, task.runs, rows)
+    _write_ends(whole, every)
+    return whole
 
 
-def put_together(places: Sequence[slice | NDArray[Any]], pieces: Sequence[Outcome], runs: int) -> Outcome:
-    """Outcomes as one of ``runs`` runs, each at its places; where a place stands twice, both are the same run."""
-    longest = max(len(piece.records["loss"]) for piece in pieces)
+def _longer(recorded: NDArray[Any], rows: int) -> NDArray[Any]:
+    """A copy with so many records, NaN where none was made."""
+    longer = np.empty((rows, *recorded.shape[1:]), recorded.dtype)
+    longer[: len(recorded)] = recorded[:rows]
+    longer[len(recorded) :] = np.nan
+    return longer
+
+
+def _write_ends(outcome: Outcome, every: int) -> None:
+    """Put the final values of every run that ended at a record there, also where it was cut off before recording."""
+    runs = np.flatnonzero(outcome.steps % every == 0)
+    places = outcome.steps[runs] // every
+
+    def write(curve: NDArray[Any], final: NDArray[Any]) -> None:
+        curve[places, ..., runs] = np.moveaxis(final[..., runs], -1, 0)
+
+    for name, curve in outcome.records.items():
+        write(curve, outcome.final[name])
+    if outcome.path is not None:
+        jax.tree.map(write, outcome.path, outcome.params)
+
+
+def put_together(
+    places: Sequence[slice | NDArray[Any]], pieces: Sequence[Outcome], runs: int, rows: int | None = None
+) -> Outcome:
+    """Outcomes as one of ``runs`` runs, each at its places; where a place stands twice, both are the same run.
+
+    It has as many records as the longest of them, or ``rows``.
+    """
+    longest = rows or max(len(piece.records["loss"]) for piece in pieces)
 
     def whole(leaves: Any, recorded: bool) -> NDArray[Any]:
         shape = (longest, *leaves[0].shape[1:-1]) if recorded else leaves[0].shape[:-1]
-        short = recorded and any(len(leaf) < longest for leaf in leaves)
-        array = np.full((*shape, runs), np.nan, leaves[0].dtype) if short else np.empty((*shape, runs), leaves[0].dtype)
+        array = np.empty((*shape, runs), leaves[0].dtype)
         for place, leaf in zip(places, leaves, strict=True):
-            target = array[: len(leaf)] if recorded else array
-            if isinstance(place, slice):
-                target[..., place] = leaf[..., : place.stop - place.start]
-            else:
-                target[..., place] = leaf
+            own = leaf[:longest] if recorded else leaf
+            target = array[: len(own)] if recorded else array
+            target[..., place] = own[..., : place.stop - place.start] if isinstance(place, slice) else own
+            if recorded:
+                array[len(own) :, ..., place] = np.nan
         return array
 
     def trees(values: list[Any], recorded: bool = False) -> Any:

@@ -32,7 +32,7 @@ class Evaluation(NamedTuple):
 
 
 class Records(NamedTuple):
-    """What a call recorded, time first: leaves (capacity, *leaf, *runs)."""
+    """What a call recorded, time first: leaves (capacity, *leaf, *runs); NaN where a run had ended before."""
 
     loss: Any
     gradient_norm: Any
@@ -91,12 +91,13 @@ def advance(
     def measured_if(wanted: Any, block: Run) -> Any:
         return jax.lax.cond(wanted, lambda runs: measure(runs, None, None)[:2], lambda runs: (runs, nothing), block)
 
+    shown = program.over_runs(partial(_shown, program))
     go_on = steps_between(program, oracle, limits, setting, plan, first)
 
     def segment(loop: tuple[Any, Any, Run, Records]) -> tuple[Any, Any, Run, Records]:
-        place, step, block, records = loop
-        block, evaluation, gradient = measure(block, None, None)
-        records = _write(records, place, evaluation, block.params if program.path else None)
+        place, step, before, records = loop
+        block, evaluation, gradient = measure(before, None, None)
+        records = _write(records, place, shown((before, evaluation), None, None))
         end = jnp.minimum(step + every, until)
         if plan is None:
             # The record has just computed what the first step needs.
@@ -111,15 +112,14 @@ def advance(
         return (loop[1] < until) & jnp.any(loop[2].code == RUNNING)
 
     if program.one_record:
-        run, evaluation = measured_if(first % every == 0, run)
-        records = _write(records, 0, evaluation, run.params if program.path else None)
-        run, step = go_on(run, first, until), until
+        measured, evaluation = measured_if(first % every == 0, run)
+        records = _write(records, 0, shown((run, evaluation), None, None))
+        run, step = go_on(measured, first, until), until
     else:
         # A call may begin between two records.
         begun = first if program.every_step else jnp.minimum(until, -(-first // every) * every)
         run = run if program.every_step else go_on(run, first, begun)
-        start = (jnp.zeros((), jnp.int32), begun, run, records)
-        _, step, run, records = jax.lax.while_loop(unfinished, segment, start)
+        _, step, run, records = jax.lax.while_loop(unfinished, segment, (jnp.int32(0), begun, run, records))
     run, evaluation = measured_if((step >= last) | ~jnp.any(run.code == RUNNING), run)
     return run, records, evaluation, step
 
@@ -142,11 +142,17 @@ def _room(program: Program, evaluation: Evaluation, params: Params) -> Records:
     return Records(room(evaluation.loss), room(evaluation.gradient_norm), jax.tree.map(room, evaluation.extra), path)
 
 
-def _write(records: Records, place: Any, evaluation: Evaluation, params: Params | None) -> Records:
+def _shown(program: Program, arguments: tuple[Run, Evaluation], rows: None, step: None) -> Records:
+    """What is recorded of one run: NaN where it had ended before."""
+    run, (loss, gradient_norm, extra) = arguments
+    record = Records(loss, gradient_norm, extra, run.params if program.path else None)
+    shown: Records = jax.tree.map(lambda leaf: jnp.where(run.code == RUNNING, leaf, jnp.nan), record)
+    return shown
+
+
+def _write(records: Records, place: Any, record: Records) -> Records:
     def write(room: Any, value: Any) -> Any:
         return jax.lax.dynamic_update_index_in_dim(room, value, place, 0)
 
-    written: Records = jax.tree.map(
-        write, records, Records(evaluation.loss, evaluation.gradient_norm, evaluation.extra, params)
-    )
+    written: Records = jax.tree.map(write, records, record)
     return written

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,47 +11,18 @@ import jax
 import numpy as np
 import xarray as xr
 
+from steepest.descent.parts import Parts
 from steepest.descent.stops import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """A finished sweep, labelled.
-
-    Attributes:
-        dataset: what :attr:`Descent.dataset` returns.
-        leaves: leaf name → its values at the end of every run.
-        averages: the same of the averaged iterates.
-        structures: over the looped axes, (pytree structure, leaf names) of the parameters.
-    """
-
-    dataset: xr.Dataset
-    leaves: Mapping[str, xr.DataArray]
-    averages: Mapping[str, xr.DataArray]
-    structures: xr.DataArray
-
-    def select(self, method: str, indexers: Mapping[str, Any]) -> Parts:
-        """The same selection of everything; ``method`` is ``sel`` or ``isel``."""
-
-        def of(array: Any) -> Any:
-            return getattr(array, method)({name: value for name, value in indexers.items() if name in array.dims})
-
-        return Parts(
-            of(self.dataset),
-            {name: of(leaf) for name, leaf in self.leaves.items()},
-            {name: of(leaf) for name, leaf in self.averages.items()},
-            of(self.structures),
-        )
-
-
 class Descent:
     """One run, or a sweep of them, as labelled arrays.
 
     A run is a sweep with no axes: ``run.loss`` has the dimension ``step`` alone. The labelled arrays are built when
-    they are first asked for.
+    they are first asked for, each by itself.
 
     Attributes:
         objectives: label → objective; ``{None: objective}`` without that axis.
@@ -84,17 +54,17 @@ class Descent:
     @property
     def axes(self) -> tuple[str, ...]:
         """Names of the axes, in the order of the dimensions."""
-        return tuple(str(name) for name in self.dataset["steps"].dims)
+        return tuple(str(name) for name in self._parts.variables["steps"].dims)
 
     @property
     def loss(self) -> xr.DataArray:
         """Loss at every record, (*axes, step); NaN after a run's end, and see ``steps`` for where that is."""
-        return self.dataset["loss"]
+        return self._parts.variable("loss")
 
     @property
     def gradient_norm(self) -> xr.DataArray:
         """Euclidean norm of the full gradient at every record, (*axes, step)."""
-        return self.dataset["gradient_norm"]
+        return self._parts.variable("gradient_norm")
 
     @property
     def path(self) -> xr.DataArray:
@@ -103,34 +73,34 @@ class Descent:
         Raises:
             ValueError: the path was not recorded.
         """
-        if "path" not in self.dataset:
+        if "path" not in self._parts.variables:
             raise ValueError("the path was not recorded: there are many parameters or runs; pass path=True to descend")
-        return self.dataset["path"]
+        return self._parts.variable("path")
 
     @property
     def verdict(self) -> xr.DataArray:
         """How each run ended, (*axes), as the strings of :class:`Verdict`."""
-        return self.dataset["verdict"]
+        return self._parts.variable("verdict")
 
     @property
     def reason(self) -> xr.DataArray:
         """By which measure each run ended, (*axes), as the strings of :class:`Reason`."""
-        return self.dataset["reason"]
+        return self._parts.variable("reason")
 
     @property
     def steps(self) -> xr.DataArray:
         """The step each run ended at, (*axes), int32."""
-        return self.dataset["steps"]
+        return self._parts.variable("steps")
 
     @property
     def final_loss(self) -> xr.DataArray:
         """Loss of the parameters each run ended with, (*axes)."""
-        return self.dataset["final_loss"]
+        return self._parts.variable("final_loss")
 
     @property
     def final_gradient_norm(self) -> xr.DataArray:
         """Gradient norm at the parameters each run ended with, (*axes)."""
-        return self.dataset["final_gradient_norm"]
+        return self._parts.variable("final_gradient_norm")
 
     @property
     def params(self) -> Any:
@@ -152,7 +122,7 @@ class Descent:
             raise ValueError("the iterates were not averaged; pass average=True to descend")
         return self._tree(self._parts.averages)
 
-    def _tree(self, leaves: Mapping[str, xr.DataArray]) -> Any:
+    def _tree(self, leaves: Mapping[str, xr.Variable]) -> Any:
         structures = list(self._parts.structures.values.flat)
         if any(other[0] != structures[0][0] or other[1] != structures[0][1] for other in structures[1:]):
             raise ValueError(
@@ -179,10 +149,10 @@ class Descent:
 
     def _subset(self, parts: Parts) -> Descent:
         objectives = self.objectives
-        if "objective" in parts.dataset.coords:
-            kept = {str(label) for label in np.atleast_1d(parts.dataset["objective"].values)}
+        if "objective" in parts.frame.coords:
+            kept = {str(label) for label in np.atleast_1d(parts.frame["objective"].values)}
             chosen = {label: value for label, value in objectives.items() if label in kept}
-            objectives = chosen if "objective" in parts.dataset["steps"].dims else {None: next(iter(chosen.values()))}
+            objectives = chosen if "objective" in parts.variables["steps"].dims else {None: next(iter(chosen.values()))}
         return Descent(lambda: parts, objectives, self.record_dimension)
 
     def best(

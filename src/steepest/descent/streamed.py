@@ -68,7 +68,8 @@ def run_streamed(
         control.advanced(runs * (job.steps - step))
         if step < job.steps and step % job.every == 0:
             recorded.append(_record(evaluation, run, program))
-    return collected(program, run, [_stacked(recorded, evaluation, run, program)], evaluation, axes, done)
+    records = _stacked(recorded, evaluation, run, program, job.every)
+    return collected(program, run, [records], evaluation, axes, done)
 
 
 class _Buffers:
@@ -175,8 +176,16 @@ def _record(evaluation: Evaluation, run: Run, program: Program) -> Records:
     return Records(loss, norm, extra, path)
 
 
-def _stacked(recorded: list[Records], evaluation: Evaluation, run: Run, program: Program) -> Records:
-    """Records with time first, also where there are none."""
+def _stacked(recorded: list[Records], evaluation: Evaluation, run: Run, program: Program, every: int) -> Records:
+    """Records with time first, also where there are none; NaN where a run had ended before."""
     some = recorded or [_record(evaluation, run, program)]
-    stacked: Records = jax.tree.map(lambda *leaves: np.stack(leaves)[: len(recorded)], *some)
+    places = np.arange(len(some)) * every
+    ended = places.reshape(-1, *[1] * np.ndim(run.steps)) > np.asarray(run.steps)
+
+    def stack(*leaves: Any) -> Any:
+        values = np.stack(leaves)
+        own = ended.reshape(ended.shape + (1,) * (values.ndim - ended.ndim))
+        return np.where(own, np.nan, values)[: len(recorded)]
+
+    stacked: Records = jax.tree.map(stack, *some)
     return stacked

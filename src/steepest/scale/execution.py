@@ -16,7 +16,7 @@ from steepest.descent.control import Control
 from steepest.descent.cut import Cut, Task, cores, cut
 from steepest.descent.labels import labelled
 from steepest.descent.outcome import Outcome, put_together
-from steepest.descent.result import Parts
+from steepest.descent.parts import Parts
 from steepest.descent.sweep import Sweep
 from steepest.scale.cluster import Cluster, ClusterLost, Connection, as_cluster, connected, expected, say_local
 from steepest.scale.cost import Cost, blocks_of_seconds, measure

@@ -24,7 +24,7 @@ from steepest.descent.labels import (
     variables_of,
 )
 from steepest.descent.outcome import Outcome
-from steepest.descent.result import Parts
+from steepest.descent.parts import Parts
 from steepest.descent.stops import CODE, REASONS, Reason
 from steepest.descent.sweep import Sweep
 from steepest.scale.specification import specification
