@@ -56,10 +56,9 @@ def run_streamed(
         if step % job.every == 0:
             recorded.append(_record(evaluation, run, program))
         if job.plan is None:
-            run = _stepped(program, run, setting, *sums, step)
-            until = step + 1
+            run, until = _stepped(program, run, setting, *sums, step), step + 1
         else:
-            run, until = buffers.taken(program, run, setting, step, min(job.steps, (step // job.every + 1) * job.every))
+            run, until = buffers.until_record(program, run, setting, step, control)
         control.advanced(runs * (until - step))
         step = until
         run, evaluation, sums = measured(run, first=False)
@@ -81,14 +80,20 @@ class _Buffers:
         self._epoch, self._end = 0, 0
         self._now: tuple[Oracle, Any, int] | None = None
 
-    def taken(self, program: Program, run: Run, setting: Setting, step: int, until: int) -> tuple[Run, int]:
-        """The runs after the steps up to ``until``, or up to the end of the rows in memory."""
-        if step >= self._end:
-            self._read(step, jax.tree.leaves(run.params)[0].dtype)
-        assert self._now is not None
-        oracle, plan, first = self._now
-        until = min(until, self._end)
-        return _along(program, oracle, run, setting, plan, first, step, until), until
+    def until_record(
+        self, program: Program, run: Run, setting: Setting, step: int, control: Control
+    ) -> tuple[Run, int]:
+        """The runs after the steps up to the next record, or to where Ctrl-C or the end of all runs ended them."""
+        job = self._job
+        record = min(job.steps, (step // job.every + 1) * job.every)
+        while step < record and not control.interrupted.is_set() and np.any(np.asarray(run.code) == RUNNING):
+            if step >= self._end:
+                self._read(step, jax.tree.leaves(run.params)[0].dtype)
+            assert self._now is not None
+            oracle, plan, first = self._now
+            until = min(record, self._end)
+            run, step = _along(program, oracle, run, setting, plan, first, step, until), until
+        return run, step
 
     def _read(self, step: int, dtype: Any) -> None:
         job = self._job

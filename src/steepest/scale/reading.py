@@ -54,7 +54,7 @@ def open_runs(path: str | Path) -> Descent:
         >>> folder = tempfile.mkdtemp() + "/runs.zarr"
         >>> sweep = sd.descend(sd.landscapes.bowl, optax.sgd, learning_rate=[0.01, 0.1, 1.0], steps=50, store=folder)
         >>> sd.open_runs(folder).verdict.values.tolist()
-        ['out of steps', 'converged', 'diverged']
+        ['out of steps', 'out of steps', 'diverged']
     """
     store = open_store(path)
     parts = parts_in(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -106,21 +107,35 @@ class Stream:
         return ahead(self._buffers(groups, generator, batch_size))
 
     def _buffers(self, groups: list[Any], generator: Any, size: int) -> Iterator[tuple[Rows, NDArray[np.int32]]]:
-        left: Rows | None = None
         most = _BUFFER_BLOCKS * self.block_rows + size
+        left: Rows | None = None
         for number, group in enumerate(groups):
-            parts = [self._read(*self.spans[place]) for place in group] + ([left] if left is not None else [])
-            rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-            shuffled = generator.permutation(len(rows.x))
+            rows, count = self._gathered(group, left, most)
+            shuffled = generator.permutation(count)
             last = number == len(groups) - 1
-            steps = -(-len(shuffled) // size) if last else len(shuffled) // size
+            steps = -(-count // size) if last else count // size
             plan = np.full((-(-most // size), size), -1, np.int32)
-            used = min(len(shuffled), steps * size)
+            used = min(count, steps * size)
             plan.reshape(-1)[:used] = shuffled[:used]
             rest = np.sort(shuffled[used:])
             left = Rows(*(column[rest] for column in rows)) if len(rest) else None
             if steps:
-                yield _filled(rows, most), plan[:steps]
+                yield rows, plan[:steps]
+
+    def _gathered(self, group: Any, left: Rows | None, most: int) -> tuple[Rows, int]:
+        """The rows of some blocks and those left over, in front in arrays of ``most`` rows; and how many they are."""
+        rows: Rows | None = None
+        count = 0
+        parts = [] if left is None else [left]
+        for part in itertools.chain(parts, (self._read(*self.spans[place]) for place in group)):
+            if rows is None:
+                # Filled from the start, for what is not used must be numbers too.
+                rows = Rows(*(np.zeros((most, *column.shape[1:]), column.dtype) for column in part))
+            for column, own in zip(rows, part, strict=True):
+                column[count : count + len(own)] = own
+            count += len(part.x)
+        assert rows is not None
+        return rows, count
 
     def _read(self, first: int, last: int) -> Rows:
         x, y = self.x.read(first, last), self.y.read(first, last)
