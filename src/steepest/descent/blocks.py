@@ -47,14 +47,15 @@ def run_task(job: Job, program: Program, task: Task, control: Control, threads: 
         with double_precision(), jax.default_device(devices[place % len(devices)]):
             return _run_block(job, program, *block, control)
 
-    if len(task.blocks) == 1:
-        pieces = [_run_block(job, program, *task.blocks[0], control)]
+    blocks = task.blocks
+    if len(blocks) == 1:
+        pieces = [_run_block(job, program, *blocks[0], control)]
     elif threads == 1:
-        pieces = list(map(work, enumerate(task.blocks)))
+        pieces = list(map(work, enumerate(blocks)))
     else:
         with ThreadPoolExecutor(threads) as pool:
-            pieces = list(pool.map(work, enumerate(task.blocks)))
-    return joined(task, pieces, job.every)
+            pieces = list(pool.map(work, enumerate(blocks)))
+    return joined(task, blocks, pieces, job.every)
 
 
 def _grid(program: Program, lane: NDArray[Any], order: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -48,21 +48,49 @@ class Task:
     """A box of runs that is run, stored or sent at once.
 
     Attributes:
+        shape: of all runs, as in :class:`Cut`.
+        tile: of a block.
         region: along each traced axis of the cell, in the order of the axes, the (first, last + 1) of the box.
-        lanes: (first, last + 1) of its lane numbers, which are consecutive.
-        orders: the same of its data orders.
-        blocks: what it is run in.
     """
 
+    shape: tuple[int, ...]
+    tile: tuple[int, ...]
     region: tuple[tuple[int, int], ...]
-    lanes: tuple[int, int]
-    orders: tuple[int, int]
-    blocks: tuple[Block, ...]
+
+    @property
+    def lanes(self) -> tuple[int, int]:
+        """(first, last + 1) of its lane numbers, which are consecutive."""
+        first, last = (self._lane([span[end] - end for span in self.region]) for end in (0, 1))
+        return first, last + 1
+
+    @property
+    def orders(self) -> tuple[int, int]:
+        """The same of its data orders."""
+        return self.region[-1]
 
     @property
     def runs(self) -> int:
         """How many runs it holds."""
-        return (self.lanes[1] - self.lanes[0]) * (self.orders[1] - self.orders[0])
+        return math.prod(last - first for first, last in self.region)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """What it is run in; made anew each time, for the numbers of all runs would fill memory."""
+        boxes = itertools.product(*_starts(tuple(b - a for a, b in self.region), self.tile))
+        return tuple(self._block(tuple(a + at for (a, _), at in zip(self.region, box, strict=True))) for box in boxes)
+
+    def _block(self, corner: tuple[int, ...]) -> Block:
+        """The lane and order numbers of a block; one at an edge is filled up by repeating its last number."""
+        ends = [min(start + size, total) - 1 for start, size, total in zip(corner, self.tile, self.shape, strict=True)]
+        first = self._lane(corner)
+        return (
+            np.minimum(np.arange(first, first + math.prod(self.tile[:-1])), self._lane(ends)),
+            np.minimum(np.arange(corner[-1], corner[-1] + self.tile[-1]), ends[-1]),
+        )
+
+    def _lane(self, place: Sequence[int]) -> int:
+        """The number of the lane at a place; its last entry, the data order, plays no part."""
+        return int(np.ravel_multi_index(list(place[:-1]), self.shape[:-1])) if len(place) > 1 else 0
 
 
 @dataclass(frozen=True)
@@ -108,23 +136,7 @@ class Cut:
         region = tuple(
             (start, min(start + size, total)) for start, size, total in zip(corner, tile, self.shape, strict=True)
         )
-        first, last = (self._lane([span[end] - end for span in region]) for end in (0, 1))
-        boxes = itertools.product(*_starts(tuple(b - a for a, b in region), self.tile))
-        blocks = tuple(self._block(tuple(a + at for (a, _), at in zip(region, box, strict=True))) for box in boxes)
-        return Task(region, (first, last + 1), region[-1], blocks)
-
-    def _block(self, corner: tuple[int, ...]) -> Block:
-        """The lane and order numbers of a block; one at an edge is filled up by repeating its last number."""
-        ends = [min(start + size, total) - 1 for start, size, total in zip(corner, self.tile, self.shape, strict=True)]
-        first = self._lane(corner)
-        return (
-            np.minimum(np.arange(first, first + math.prod(self.tile[:-1])), self._lane(ends)),
-            np.minimum(np.arange(corner[-1], corner[-1] + self.tile[-1]), ends[-1]),
-        )
-
-    def _lane(self, place: Sequence[int]) -> int:
-        """The number of the lane at a place; its last entry, the data order, plays no part."""
-        return int(np.ravel_multi_index(list(place[:-1]), self.shape[:-1])) if len(place) > 1 else 0
+        return Task(self.shape, self.tile, region)
 
 
 def cut(job: Job, workers: int | None = None, tile: tuple[int, ...] | None = None) -> Cut:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from steepest.descent.cut import Task
+from steepest.descent.cut import Block, Task
 from steepest.descent.state import Program, Run
 from steepest.descent.stops import CODE, RUNNING, Reason
 from steepest.objectives import Params
@@ -98,12 +98,12 @@ def _places(task: Task, lane: NDArray[Any], order: NDArray[Any]) -> slice | NDAr
     return np.ravel((lane[None, :] - first_lane) * orders + (order[:, None] - first_order))
 
 
-def joined(task: Task, pieces: Sequence[Outcome], every: int) -> Outcome:
+def joined(task: Task, blocks: Sequence[Block], pieces: Sequence[Outcome], every: int) -> Outcome:
     """The outcomes of a task's blocks as one, runs in the order lane, data order; fillers dropped.
 
     The room for the final values is made where blocks are copied anyway, so that curves are labelled as they are.
     """
-    places = [_places(task, lane, order) for lane, order in task.blocks]
+    places = [_places(task, lane, order) for lane, order in blocks]
     rows = max(int(piece.steps.max()) for piece in pieces) // every + 1
     if len(pieces) == 1 and isinstance(places[0], slice) and places[0].stop == len(pieces[0].steps):
         whole = replace(

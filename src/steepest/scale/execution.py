@@ -45,41 +45,51 @@ def execute(sweep: Sweep, control: Control, store: str | Path | None, cluster: A
         store: path of the store; None to keep everything in memory.
         cluster: as in :func:`steepest.descend`; None to run here.
     """
+    kept = None if store is None else _kept_tiles(Path(store), sweep)
+    if store is not None and kept is not None and open_store(store).finished.all():
+        control.advanced(sweep.run_steps)
+        return lambda: parts_in(open_store(store))
     with ExitStack() as opened:
         asked = None if cluster is None else as_cluster(cluster)
-        kept = None if store is None else _kept_tiles(Path(store), sweep)
         if any(job.stream is not None for job in sweep.jobs):
-            return _streamed(
-                sweep, control, store, kept, None if asked is None else opened.enter_context(connected(asked))
-            )
-        cuts = [cut(job) for job in sweep.jobs]
-        cost = measure(sweep.jobs[0], cuts[0])
-        connection = None if asked is None else _connection(asked, opened, sweep, cuts, cost)
-        threads = cores() if connection is None else max(cores(), connection.threads)
-        blocks = kept[0] if kept else [None] * len(sweep.jobs)
-        cuts = [cut(job, threads, tile) for job, tile in zip(sweep.jobs, blocks, strict=True)]
-        seconds = _STORED_SECONDS if connection is None else _sent_seconds(sweep, cuts, cost, connection)
-        tiles = kept[1] if kept else _tiles(sweep, cuts, cost, seconds, cores() if connection is None else 1)
-        records = Records(sweep, cuts, tiles)
+            connection = None if asked is None else opened.enter_context(connected(asked))
+            sweep, records = _streamed(sweep, kept, connection)
+            connection = None
+        else:
+            connection, records = _cut_up(sweep, kept, asked, opened)
         runner: Runner = _Here(sweep, control) if connection is None else _Away(sweep, control, connection)
         if store is None:
             return _in_memory(sweep, records, runner, control)
         return _stored(sweep, records, runner, control, Path(store))
 
 
-def _streamed(
-    sweep: Sweep, control: Control, store: str | Path | None, kept: Tiles | None, connection: Connection | None
-) -> Callable[[], Parts]:
+def _cut_up(
+    sweep: Sweep, kept: Tiles | None, asked: Cluster | None, opened: ExitStack
+) -> tuple[Connection | None, Records]:
+    """Where a sweep's tasks are run, and how they are cut: as the store has it, or by what the first block costs."""
+    if kept is not None and asked is None:
+        return None, Records(
+            sweep, [cut(job, tile=tile) for job, tile in zip(sweep.jobs, kept[0], strict=True)], kept[1]
+        )
+    cuts = [cut(job) for job in sweep.jobs]
+    cost = measure(sweep.jobs[0], cuts[0])
+    connection = None if asked is None else _connection(asked, opened, sweep, cuts, cost)
+    threads = cores() if connection is None else max(cores(), connection.threads)
+    blocks = kept[0] if kept else [None] * len(sweep.jobs)
+    cuts = [cut(job, threads, tile) for job, tile in zip(sweep.jobs, blocks, strict=True)]
+    seconds = _STORED_SECONDS if connection is None else _sent_seconds(sweep, cuts, cost, connection)
+    tiles = kept[1] if kept else _tiles(sweep, cuts, cost, seconds, cores() if connection is None else 1)
+    return connection, Records(sweep, cuts, tiles)
+
+
+def _streamed(sweep: Sweep, kept: Tiles | None, connection: Connection | None) -> tuple[Sweep, Records]:
     """Data larger than memory: the steps are taken here, gradients summed on the cluster if there is one."""
     client = None if connection is None else connection.client
     jobs = [replace(job, stream_client=client) if job.stream is not None else job for job in sweep.jobs]
-    own = replace(sweep, jobs=jobs)
     blocks = kept[0] if kept else [None] * len(jobs)
     cuts = [cut(job, tile=tile) for job, tile in zip(jobs, blocks, strict=True)]
-    records = Records(own, cuts, kept[1] if kept else [one.tile for one in cuts])
-    if store is None:
-        return _in_memory(own, records, _Here(own, control), control)
-    return _stored(own, records, _Here(own, control), control, Path(store))
+    own = replace(sweep, jobs=jobs)
+    return own, Records(own, cuts, kept[1] if kept else [one.tile for one in cuts])
 
 
 def _stored(sweep: Sweep, records: Records, runner: Runner, control: Control, path: Path) -> Callable[[], Parts]:
