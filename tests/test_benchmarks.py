@@ -222,3 +222,19 @@ def test_the_command_prints_the_machine_and_refuses_an_unknown_name(
     assert f"jax {import_module('importlib.metadata').version('jax')}" in lines
     assert "cores" in lines
     assert ("numba not installed" in lines) == (util.find_spec("numba") is None)
+
+
+def test_data_larger_than_memory_are_written_read_and_trained_on(monkeypatch, tmp_path):
+    streaming = import_module("benchmarks.streaming")
+    monkeypatch.setattr(streaming, "ROWS", 500_000)
+    monkeypatch.setenv("BENCHMARK_FOLDER", str(tmp_path))
+    text = streaming.measured(quick=True)
+    assert "5,000 rows × 100 features" in text
+    assert text.count("MB |") == len(streaming._JOBS)
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_what_a_write_to_a_store_costs_is_measured():
+    seconds, size = import_module("benchmarks.cluster").stored(2_000)
+    assert 0 < seconds < 10
+    assert 1 < size < 1000

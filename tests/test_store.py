@@ -304,7 +304,7 @@ def test_killed_at_twenty_moments_it_resumes_to_the_last_bit(tmp_path):
         execution._STORED_SECONDS = 0.02
         print("begun", flush=True)
         sweep = sd.descend(
-            sd.landscapes.steep_bowl, optax.sgd, learning_rate=np.geomspace(1e-4, 0.2, 30_000), momentum=[0.0, 0.9],
+            sd.landscapes.steep_bowl, optax.sgd, learning_rate=np.geomspace(1e-4, 0.2, 60_000), momentum=[0.0, 0.9],
             steps=3000, every=500, path=False, stop=sd.Stop(gradient_norm=None), store={str(tmp_path / "runs.zarr")!r},
         )
         print("finished", flush=True)
@@ -316,7 +316,7 @@ def test_killed_at_twenty_moments_it_resumes_to_the_last_bit(tmp_path):
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         if kills < 20:
-            time.sleep(pick.uniform(0.1, 1.6))
+            time.sleep(pick.uniform(0.1, 1.2))
             process.kill()
             kills += process.wait() == -signal.SIGKILL
         finished = "finished" in process.communicate()[0]
@@ -329,7 +329,7 @@ def test_killed_at_twenty_moments_it_resumes_to_the_last_bit(tmp_path):
     assert counts == sorted(counts), "a finished task was lost"
     assert len(set(counts)) > 5, "the kills were all at one place"
     whole = descend(
-        sd.landscapes.steep_bowl, optax.sgd, learning_rate=np.geomspace(1e-4, 0.2, 30_000), momentum=[0.0, 0.9],
+        sd.landscapes.steep_bowl, optax.sgd, learning_rate=np.geomspace(1e-4, 0.2, 60_000), momentum=[0.0, 0.9],
         steps=3000, every=500, path=False, stop=Stop(gradient_norm=None),
     )  # fmt: skip
     assert_same(open_runs(tmp_path / "runs.zarr"), whole)

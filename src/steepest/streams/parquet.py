@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steepest.streams.sources import outline
+
 
 @dataclass(frozen=True, eq=False)
 class ParquetRows:
@@ -84,6 +86,10 @@ class ParquetRows:
     def borders(self) -> tuple[int, ...]:
         """Those of the row groups."""
         return tuple(np.cumsum([0, *(count for _, _, count in self._groups)]).tolist())
+
+    def fingerprint(self) -> list[Any]:
+        """Names of the columns, shape and dtype."""
+        return [self.columns, *outline(self)]
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Rows of a stretch."""

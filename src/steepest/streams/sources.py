@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 _BLOCK_BYTES = 2**25
 
 
+def outline(source: Source) -> list[Any]:
+    """Shape and dtype: what a specification says of a source, whose rows the stream around it looks into."""
+    return [list(source.shape), str(source.dtype)]
+
+
 @runtime_checkable
 class Source(Protocol):
     """Rows that are read a stretch at a time; can be pickled, and opened again where they are."""
@@ -58,6 +63,10 @@ class InMemory:
     def borders(self) -> tuple[int, ...]:
         """Anywhere will do."""
         return (0, len(self.array))
+
+    def fingerprint(self) -> list[Any]:
+        """See :func:`outline`."""
+        return outline(self)
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Rows of a stretch."""
@@ -132,6 +141,10 @@ class MemoryMapped:
         """Anywhere will do."""
         return (0, self.shape[0])
 
+    def fingerprint(self) -> list[Any]:
+        """See :func:`outline`."""
+        return outline(self)
+
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Rows of a stretch."""
         row = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
@@ -186,6 +199,10 @@ class Chunked:
         """Of the numbers."""
         dtype: np.dtype[Any] = np.dtype(self.array.dtype)
         return dtype
+
+    def fingerprint(self) -> list[Any]:
+        """See :func:`outline`."""
+        return outline(self)
 
     def read(self, first: int, last: int) -> NDArray[Any]:
         """Rows of a stretch."""
