@@ -28,7 +28,7 @@ from steepest.scale import StoreError, execution, open_runs
 from steepest.scale.fingerprints import described
 from steepest.scale.reading import progress
 from steepest.scale.specification import differences
-from steepest.scale.store import open_store
+from steepest.scale.store import open_store, was_begun
 from steepest.scale.trees import tree_of, words_of
 
 bowl = Objective(lambda w: w[0] ** 2 + 10 * w[1] ** 2, start=[4.0, 2.5], name="steep bowl")
@@ -295,6 +295,11 @@ def test_only_what_is_asked_for_is_read(tmp_path, monkeypatch):
     assert kept.final_loss.shape == (37, 2)
 
 
+def finished_in(path):
+    """Finished tasks of a store that may not have been begun."""
+    return progress(path).finished if was_begun(path) else 0
+
+
 @pytest.mark.slow
 def test_killed_at_twenty_moments_it_resumes_to_the_last_bit(tmp_path):
     program = f"""
@@ -304,32 +309,37 @@ def test_killed_at_twenty_moments_it_resumes_to_the_last_bit(tmp_path):
         execution._STORED_SECONDS = 0.02
         print("begun", flush=True)
         sweep = sd.descend(
-            sd.landscapes.steep_bowl, optax.sgd, learning_rate=np.geomspace(1e-4, 0.2, 60_000), momentum=[0.0, 0.9],
+            sd.landscapes.steep_bowl, optax.sgd, learning_rate=np.geomspace(1e-4, 0.2, 250_000), momentum=[0.0, 0.9],
             steps=3000, every=500, path=False, stop=sd.Stop(gradient_norm=None), store={str(tmp_path / "runs.zarr")!r},
         )
         print("finished", flush=True)
     """
     pick = random.Random(0)
-    finished, kills, counts = False, 0, []
+    finished, kills, counts = False, 0, [0]
     while not finished:
         process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         if kills < 20:
-            time.sleep(pick.uniform(0.1, 1.2))
+            if kills % 4:
+                # Within the writing, wherever the machine has come to by then.
+                deadline = time.monotonic() + 60
+                while finished_in(tmp_path / "runs.zarr") <= counts[-1] and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                time.sleep(pick.uniform(0.0, 0.3))
+            else:
+                time.sleep(pick.uniform(0.0, 1.0))
             process.kill()
             kills += process.wait() == -signal.SIGKILL
         finished = "finished" in process.communicate()[0]
-        counts.append(
-            progress(tmp_path / "runs.zarr").finished if (tmp_path / "runs.zarr" / "zarr.json").exists() else 0
-        )
+        counts.append(finished_in(tmp_path / "runs.zarr"))
         if finished and kills < 20:
             pytest.fail(f"the sweep ended after {kills} kills; make it longer")
     assert kills == 20
     assert counts == sorted(counts), "a finished task was lost"
-    assert len(set(counts)) > 5, "the kills were all at one place"
+    assert len(set(counts)) > 4, f"the kills were all at one place: {counts}"
     whole = descend(
-        sd.landscapes.steep_bowl, optax.sgd, learning_rate=np.geomspace(1e-4, 0.2, 60_000), momentum=[0.0, 0.9],
+        sd.landscapes.steep_bowl, optax.sgd, learning_rate=np.geomspace(1e-4, 0.2, 250_000), momentum=[0.0, 0.9],
         steps=3000, every=500, path=False, stop=Stop(gradient_norm=None),
     )  # fmt: skip
     assert_same(open_runs(tmp_path / "runs.zarr"), whole)
