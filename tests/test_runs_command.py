@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pandas as pd
 import pytest
@@ -60,6 +61,13 @@ def test_a_folder_of_stores_has_a_row_each(tmp_path):
     assert "one.zarr" in listed.output
     assert "two.zarr" in listed.output
     assert "name one of them" in invoke("runs", str(tmp_path), "--table", str(tmp_path / "t.csv")).output
+
+
+def test_a_cluster_without_dask_is_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    refused = invoke(*SWEEP, "--cluster", "local")
+    assert refused.exit_code == 2
+    assert "pip install 'steepest[cluster]'" in refused.output
 
 
 @pytest.mark.parametrize("path", ["nothing.zarr", "empty"])

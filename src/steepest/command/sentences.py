@@ -25,7 +25,7 @@ class InSentences(TyperGroup):
                 return super().invoke(ctx)
             except BrokenPipeError:
                 raise
-            except (ValueError, TypeError, OSError) as error:
+            except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
                 say(_one_line(error))
                 raise typer.Exit(USAGE) from error
             except KeyboardInterrupt:
