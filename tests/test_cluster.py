@@ -186,6 +186,20 @@ def test_a_lost_scheduler_leaves_what_was_done_and_a_new_call_finishes_it(tmp_pa
     xr.testing.assert_identical(finished.dataset.load(), descend(bowl, optax.sgd, **WIDE).dataset)
 
 
+def test_without_any_worker_left_the_cluster_is_lost(tmp_path, short_tasks, monkeypatch):
+    monkeypatch.setattr(away, "_ALONE_SECONDS", 1.0)
+    with processes(tmp_path, workers=1) as own:
+        original = execution._write
+
+        def killing(*arguments):
+            original(*arguments)
+            own.workers[0].kill()
+
+        monkeypatch.setattr(execution, "_write", killing)
+        with pytest.raises(ClusterLost, match="no worker is left"):
+            descend(bowl, optax.sgd, **WIDE, cluster=on(own), store=tmp_path / "runs.zarr")
+
+
 def test_what_a_worker_raises_is_what_would_be_raised_here(cluster):
     plan = sd.batches.explicit(np.zeros((5, 2), int))
     arguments = {"learning_rate": [0.1, 0.2], "batch_size": plan, "steps": 50}

@@ -250,6 +250,14 @@ def test_a_folder_that_cannot_be_written_is_said_to_be_so():
         run("one run", store="/proc/runs.zarr")
 
 
+def test_a_store_is_read_where_it_was_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = run("two axes", store="runs.zarr")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert kept.final_loss.shape == (37, 2)
+
+
 def test_what_is_no_store_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(StoreError, match="is a folder of something else"):

@@ -21,6 +21,7 @@ _LATE = 3.0
 _LATE_SECONDS = 2.0
 _FETCH_SECONDS = 30.0
 _RETURNS = 5
+_ALONE_SECONDS = 60.0
 
 
 @dataclass(eq=False)
@@ -48,6 +49,7 @@ class Sender:
         self._seconds: list[float] = []
         self._late: set[str] = set()
         self._returned = 0
+        self._alone_since: float | None = None
 
     def finished(self, numbers: Sequence[int]) -> Iterator[tuple[int, Outcome]]:
         """(number, outcome) of each task as it ends; ends early after Ctrl-C.
@@ -55,13 +57,13 @@ class Sender:
         No more than a few tasks a thread are under way, so that results wait nowhere and memory stays flat.
 
         Raises:
-            ClusterLost: the scheduler went away, or tasks are lost again and again.
+            ClusterLost: the scheduler or all workers went away, or tasks are lost again and again.
             Exception: what a task raised, as it would have been raised here.
         """
         waiting = deque(numbers)
         try:
             while (waiting or self._under_way) and not self._control.interrupted.is_set():
-                threads = max(1, sum(self._client.nthreads().values()))
+                threads = self._threads()
                 while waiting and len(self._under_way) < _AHEAD * threads + 1:
                     self._send(_Sent(waiting.popleft(), time.monotonic()))
                 if not waiting:
@@ -71,6 +73,14 @@ class Sender:
             raise self._lost(error) from error
         finally:
             self._cancel([future for sent in self._under_way for future in sent.futures])
+
+    def _threads(self) -> int:
+        """Threads of the workers there are; without any for a while the cluster counts as lost."""
+        threads = int(sum(self._client.nthreads().values()))
+        self._alone_since = None if threads else self._alone_since or time.monotonic()
+        if self._alone_since and time.monotonic() - self._alone_since > _ALONE_SECONDS:
+            raise ConnectionError("no worker is left")
+        return max(1, threads)
 
     def _send(self, sent: _Sent) -> None:
         name, data, task = self._load(sent.number)

@@ -45,7 +45,9 @@ def execute(sweep: Sweep, control: Control, store: str | Path | None, cluster: A
         store: path of the store; None to keep everything in memory.
         cluster: as in :func:`steepest.descend`; None to run here.
     """
-    kept = None if store is None else _kept_tiles(Path(store), sweep)
+    # What is read later is read where it is now, whatever the current folder is then.
+    store = None if store is None else Path(store).absolute()
+    kept = None if store is None else _kept_tiles(store, sweep)
     if store is not None and kept is not None and open_store(store).finished.all():
         control.advanced(sweep.run_steps)
         return lambda: parts_in(open_store(store))
@@ -60,7 +62,7 @@ def execute(sweep: Sweep, control: Control, store: str | Path | None, cluster: A
         runner: Runner = _Here(sweep, control) if connection is None else _Away(sweep, control, connection)
         if store is None:
             return _in_memory(sweep, records, runner, control)
-        return _stored(sweep, records, runner, control, Path(store))
+        return _stored(sweep, records, runner, control, store)
 
 
 def _cut_up(
