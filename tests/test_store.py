@@ -401,7 +401,10 @@ def test_differences_are_named_by_their_place():
 
 trees = st.recursive(
     st.builds(np.zeros, st.tuples(st.integers(1, 3))),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, min_size=1, max_size=3)
+    ),
+    max_leaves=8,
 )
 
 
