@@ -425,5 +425,6 @@ def test_an_unfinished_beginning_is_begun_again(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run("one run", store=tmp_path / "runs.zarr")
     monkeypatch.undo()
+    assert progress(tmp_path / "runs.zarr").finished == 0, "it can be looked at meanwhile"
     assert run("one run", store=tmp_path / "runs.zarr").steps.item() == 37
     assert Path(tmp_path / "runs.zarr").is_dir()

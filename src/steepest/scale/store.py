@@ -85,8 +85,10 @@ class Store:
 
     def dataset(self) -> xr.Dataset:
         """What is in it, on the labelled axes; numbers are read when they are needed."""
+        # While a store is being begun, or was killed then, its group does not name its arrays yet.
+        named = zarr.open_group(self.path, mode="r").metadata.consolidated_metadata is not None
         with _quiet():
-            contents: xr.Dataset = xr.open_zarr(self.path, chunks=None, consolidated=True)
+            contents: xr.Dataset = xr.open_zarr(self.path, chunks=None, consolidated=named)
         return contents
 
     def write(self, number: int, variables: Mapping[str, xr.Variable], region: Mapping[str, slice]) -> None:
