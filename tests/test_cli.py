@@ -491,7 +491,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) 
     def broken(text: str) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("steepest.cli.find_objective", broken)
+    monkeypatch.setattr("steepest.cli.descend.find_objective", broken)
     assert isinstance(in_process("descend", "bowl", *RATE).exception, ZeroDivisionError)
 
 

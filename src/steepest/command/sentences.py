@@ -8,8 +8,8 @@ from typing import Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-USAGE, INTERRUPTED = 2, 130
-"""Exit codes: of bad input, and of Ctrl-C as a shell counts it."""
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: of success, of a result that fails, of bad input, and of Ctrl-C as a shell counts it."""
 
 
 class InSentences(TyperGroup):

@@ -1,0 +1,41 @@
+"""``steepest diagnose``: which learning rate works, why, and a trial of it."""
+
+from __future__ import annotations
+
+from json import dumps
+from typing import Annotated
+
+import typer
+
+from steepest.command.grammar import parse_point, parse_widths
+from steepest.command.options import ClusterAt, option
+from steepest.command.references import blaming
+
+
+def diagnose(
+    subject: Annotated[
+        str, typer.Argument(metavar="OBJECTIVE|TABLE", help="A landscape, file.py:name, or a .csv or .parquet file.")
+    ],
+    target: Annotated[str | None, option("COLUMN", "The column to predict, for a table.")] = None,
+    model: Annotated[str | None, option("NAME", "linear, softmax or mlp, for a table.")] = None,
+    hidden: Annotated[str | None, option("N,N,...", "Widths of the hidden layers of mlp (64).")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Take the table's numbers as they are, not standardised.")] = False,
+    learning_rate: Annotated[float | None, option("X", "A learning rate of your own to be judged.")] = None,
+    start: Annotated[str | None, option("X,Y,...", "Where to start.")] = None,
+    seed: Annotated[int, option("N", "Seed of the model's start.")] = 0,
+    cluster: ClusterAt = None,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+) -> None:
+    """Say which learning rate works, why, and try it."""
+    point = None if start is None else parse_point(start, "--start")
+    widths = None if hidden is None else parse_widths(hidden, "--hidden")
+    with blaming(subject):
+        from steepest.command.subjects import find_subject
+        from steepest.diagnosis import diagnose as library_diagnose
+
+        found = find_subject(subject, target, model, widths, raw)
+        diagnosis = library_diagnose(found, start=point, learning_rate=learning_rate, seed=seed, cluster=cluster)
+    if json:
+        typer.echo(dumps(diagnosis.to_dict(), indent=1))
+    else:
+        typer.echo(str(diagnosis))

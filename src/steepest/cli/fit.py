@@ -1,0 +1,58 @@
+"""``steepest fit``: the main job on a table."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from steepest.command.grammar import parse_learning_rate, parse_widths
+from steepest.command.options import Overwrite, option
+from steepest.command.sentences import INTERRUPTED, say
+
+
+def fit(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="A .csv or .parquet file.")],
+    target: Annotated[str, option("COLUMN", "The column to predict.")],
+    model: Annotated[str | None, option("NAME", "linear, softmax or mlp; by the target unless stated.")] = None,
+    method: Annotated[str | None, option("NAME", "Method of optax; sgd with momentum, or adam for mlp.")] = None,
+    learning_rate: Annotated[str | None, option("V", "Learning rates to try, or auto.")] = None,
+    epochs: Annotated[int | None, option("N", "Most passes over the training rows.")] = None,
+    batch_size: Annotated[int | None, option("N", "Rows of each step; all of them, or 32 for mlp.")] = None,
+    hidden: Annotated[str | None, option("N,N,...", "Widths of the hidden layers of mlp (64).")] = None,
+    test_size: Annotated[float | None, option("X", "Share of the rows held out for the scores (0.2).")] = None,
+    seed: Annotated[int | None, option("N", "Seed of splits, start and data order (0).")] = None,
+    out: Annotated[Path | None, option("DIR", "Folder for the model, its evidence and a summary.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a model on a table: choose the learning rate, test, report."""
+    given = {
+        "model": model,
+        "method": method,
+        "learning_rate": None if learning_rate is None else parse_learning_rate(learning_rate, "--learning-rate"),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "hidden_layer_sizes": None if hidden is None else parse_widths(hidden, "--hidden"),
+        "test_size": test_size,
+        "seed": seed,
+    }
+    from steepest import fit as library
+    from steepest.command.terminal import console, show_fit
+    from steepest.descent import Verdict
+
+    if out is not None:
+        library.check_folder(out, overwrite)
+    arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    fitted = library.fit(table, target, **arguments)
+    show_fit(fitted, console())
+    if Verdict.INTERRUPTED in {*fitted.sweep.verdict.values.flat, *fitted.training.verdict.values.flat}:
+        say("interrupted: the scores are those of unfinished runs, and nothing was written")
+        raise typer.Exit(INTERRUPTED)
+    if out is None:
+        typer.echo("nothing was written; give --out DIR to keep the model and its evidence")
+    else:
+        library.write_fit(fitted, out, overwrite=overwrite, command=shlex.join(["steepest", *sys.argv[1:]]))
+        typer.echo(f"written: {out}, read {out / 'summary.md'} first")
