@@ -14,6 +14,7 @@ import optax
 from steepest.descent import descend
 from steepest.descent.automatic import TRIAL_STEPS, settled
 from steepest.descent.axes import Axis, objective_axis
+from steepest.diagnosis.before import feature_names, in_words, known_constants
 from steepest.diagnosis.findings import data_findings, landscape_findings, steepest_part
 from steepest.diagnosis.judgement import judged
 from steepest.diagnosis.result import Diagnosis
@@ -22,7 +23,7 @@ from steepest.objectives import Descendable, Params, as_params
 from steepest.risk import EmpiricalRisk
 from steepest.theory.advice import Advice, advise
 from steepest.theory.eigenvalues import spectrum
-from steepest.theory.global_constants import Constants, UnknownConstants, constants
+from steepest.theory.global_constants import Constants
 from steepest.theory.noise_scale import gradient_noise_scale
 from steepest.theory.sampling import sampling
 
@@ -83,9 +84,9 @@ def diagnose(
         subject = subject.sample(_SAMPLE_ROWS, seed)
     data = subject.sample(_SAMPLE_ROWS, seed) if isinstance(subject, EmpiricalRisk) and subject.stream else subject
     point = subject.initial(seed, np.dtype("float64")) if start is None else as_params(start, "start")
-    names = _feature_names(subject)
+    names = feature_names(subject)
     before = spectrum(subject, point)
-    known, why_not = _constants(subject)
+    known, why_not = known_constants(subject)
     place = {"start": point, "seed": seed, "cluster": cluster}
     chosen = settled(advise(subject, start=point), lambda rate: _attempt(subject, rate, place))
     advice = chosen.advice
@@ -95,7 +96,7 @@ def diagnose(
     after = _end(subject, trials[0])
     findings = data_findings(data, names or ()) if isinstance(data, EmpiricalRisk) else []
     return Diagnosis(
-        _in_words(subject, before.size),
+        in_words(subject, before.size),
         before,
         after,
         known,
@@ -114,13 +115,6 @@ def _attempt(objective: Descendable, rate: float, place: Mapping[str, Any]) -> A
     advice = advise(objective, start=place["start"])
     setting = replace(advice.setting, learning_rate=rate)
     return descend(objective, optax.sgd, steps=TRIAL_STEPS, progress=False, **place, **as_settings(setting))
-
-
-def _constants(objective: Descendable) -> tuple[Constants | None, str]:
-    try:
-        return constants(objective), ""
-    except UnknownConstants as error:
-        return None, str(error)
 
 
 def _trials(objective: Descendable, advice: Advice, most: int, place: Mapping[str, Any]) -> tuple[Trial, ...]:
@@ -162,17 +156,3 @@ def _batches(objective: Descendable, known: Constants | None, advice: Advice, st
     advice = advise(objective, momentum=0.0, batch_size=size, start=start)
     noted = f"{size} rows is the gradient noise scale at the start (McCandlish et al. 2018); {advice.why}"
     return replace(advice, why=noted)
-
-
-def _feature_names(objective: Descendable) -> tuple[str, ...] | None:
-    if not isinstance(objective, EmpiricalRisk) or len(objective.x.shape) != 2:
-        return None
-    return objective.feature_names or tuple(f"x[{place}]" for place in range(objective.x.shape[1]))
-
-
-def _in_words(objective: Descendable, size: int) -> str:
-    if not isinstance(objective, EmpiricalRisk):
-        return f"{objective.name}, {size} parameters"
-    model = getattr(objective.model, "name", getattr(objective.model, "__name__", "model"))
-    loss = getattr(objective.loss, "__name__", "loss")
-    return f"{model} with {loss.replace('_', ' ')}, {objective.rows} rows, {size} parameters"
