@@ -37,6 +37,7 @@ The public names; each is imported when it is first used, so that ``import steep
 * ``datasets``: tables, in from files and bundled.
 * ``theory``: spectra, constants, limits and rates.
 * ``experiments``: many runs that answer one question.
+* ``estimators``: regression and classification in scikit-learn's terms.
 * ``figures``: one function a picture.
 * ``scale``: a store that outlives the process, a cluster, data larger than memory.
 * ``open_runs``: the runs in a store.
@@ -48,7 +49,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from steepest import batches, datasets, experiments, figures, landscapes, losses, models, noise, scale, theory
+    from steepest import (
+        batches,
+        datasets,
+        estimators,
+        experiments,
+        figures,
+        landscapes,
+        losses,
+        models,
+        noise,
+        scale,
+        theory,
+    )
     from steepest.descent import Descent, Reason, Stop, Verdict, descend
     from steepest.diagnosis import Diagnosis, diagnose
     from steepest.gradients import check_gradient
@@ -75,6 +88,7 @@ _HOMES: dict[str, str] = {
     "datasets": "steepest.datasets",
     "descend": "steepest.descent",
     "diagnose": "steepest.diagnosis",
+    "estimators": "steepest.estimators",
     "experiments": "steepest.experiments",
     "figures": "steepest.figures",
     "landscapes": "steepest.landscapes",
@@ -101,6 +115,7 @@ __all__ = [
     "datasets",
     "descend",
     "diagnose",
+    "estimators",
     "experiments",
     "figures",
     "landscapes",

@@ -10,7 +10,6 @@ import numpy as np
 
 from steepest.models import mlp
 
-_LINEAR_ALPHA, _NETWORK_ALPHA = 1.0, 1e-4
 _MOST_IN_FULL = 100
 
 BATCH = 32
@@ -55,7 +54,7 @@ def settings_of(estimator: Any, rows: int) -> Settings:
     return Settings(
         network.hidden_layer_sizes,
         estimator.activation,
-        _automatic("alpha", estimator.alpha, _LINEAR_ALPHA if linear else _NETWORK_ALPHA),
+        _number("alpha", estimator.alpha),
         _automatic("learning_rate", estimator.learning_rate, None, above=True),
         _automatic("momentum", estimator.momentum, None, below=1.0),
         _batch_size(estimator.batch_size, linear, rows),

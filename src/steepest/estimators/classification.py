@@ -34,8 +34,8 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
         hidden_layer_sizes: units of each hidden layer; ``()`` is a linear model.
         activation: of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``, ``"silu"`` or
             ``"identity"``.
-        alpha: strength of the L2 term, from 0 up. ``"auto"`` is 1 for a linear model, LogisticRegression's C = 1,
-            and 1e-4 for a network, as :class:`sklearn.neural_network.MLPClassifier`'s.
+        alpha: strength of the L2 term, from 0 up: LogisticRegression's 1/C, and MLPClassifier's alpha, which is 1e-4
+            there and too little for a network that is trained to the end.
         learning_rate: of the standardised problem, above 0; ``"auto"`` is the one that theory advises.
         momentum: from 0 to below 1; ``"auto"`` goes with the learning rate.
         batch_size: rows a step; None for all. ``"auto"`` is all for a linear model and for up to 100 rows, else 32.
@@ -73,7 +73,7 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
         self,
         hidden_layer_sizes: Any = (),
         activation: str = "relu",
-        alpha: Any = "auto",
+        alpha: float = 1.0,
         learning_rate: Any = "auto",
         momentum: Any = "auto",
         batch_size: Any = "auto",
@@ -138,7 +138,9 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
         if first:
             self.classes_ = np.unique(labels if classes is None else np.asarray(classes))
         elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
-            raise ValueError(f"classes must be those of the first call, {list(self.classes_)}, got {classes!r}")
+            raise ValueError(
+                f"classes must be those of the first call, {', '.join(map(_word, self.classes_))}, got {classes!r}"
+            )
         self._check_classes(labels)
         return self._learn(X, labels, self._weights(X, labels, sample_weight), first=first, once=True)
 
@@ -179,11 +181,11 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
 
     def _check_classes(self, y: NDArray[Any]) -> None:
         if len(self.classes_) < 2:
-            raise ValueError(f"y must hold at least two classes, got one class: {self.classes_[0]!r}")
+            raise ValueError(f"y must hold at least two classes, got one class: {_word(self.classes_[0])}")
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
-                f"y holds the class {unknown[0]!r}, which is not among {list(self.classes_)}; "
+                f"y holds the class {_word(unknown[0])}, which is not among {', '.join(map(_word, self.classes_))}; "
                 "give all classes in the first call"
             )
 
@@ -212,3 +214,8 @@ def _labels(y: Any) -> NDArray[Any]:
     """Targets that are classes, shape (rows,)."""
     check_classification_targets(y)
     return np.asarray(column_or_1d(y, warn=True))
+
+
+def _word(label: Any) -> str:
+    """A class as Python writes it, not as NumPy does."""
+    return repr(label.item() if isinstance(label, np.generic) else label)

@@ -30,8 +30,8 @@ class DescentRegressor(RegressorMixin, DescentEstimator):  # type: ignore[misc] 
         hidden_layer_sizes: units of each hidden layer; ``()`` is a linear model.
         activation: of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``, ``"silu"`` or
             ``"identity"``.
-        alpha: strength of the L2 term, from 0 up. ``"auto"`` is 1 for a linear model, as Ridge's, and 1e-4 for a
-            network, as :class:`sklearn.neural_network.MLPRegressor`'s.
+        alpha: strength of the L2 term, from 0 up: Ridge's alpha, and MLPRegressor's, which is 1e-4 there and too
+            little for a network that is trained to the end.
         learning_rate: of the standardised problem, above 0; ``"auto"`` is the one that theory advises.
         momentum: from 0 to below 1; ``"auto"`` goes with the learning rate.
         batch_size: rows a step; None for all. ``"auto"`` is all for a linear model and for up to 100 rows, else 32.
@@ -57,9 +57,9 @@ class DescentRegressor(RegressorMixin, DescentEstimator):  # type: ignore[misc] 
 
     Example:
         >>> from sklearn.datasets import load_diabetes
-        >>> x, y = load_diabetes(return_X_y=True)
-        >>> model = DescentRegressor().fit(x * 1e4, y)     # SGDRegressor overflows on these
-        >>> model.verdict_, round(model.score(x * 1e4, y), 2)
+        >>> x, y = load_diabetes(return_X_y=True, scaled=False)     # in years, mmHg and mg/dl
+        >>> model = DescentRegressor().fit(x, y)
+        >>> model.verdict_, round(model.score(x, y), 2)
         ('converged', 0.52)
     """
 

@@ -60,7 +60,7 @@ def _risk(
     spread = weight * (per if weight.ndim == 1 else per[:, None])
     parts = (data if weight.ndim == 1 else data[:, None]) * spread[columns]
     products = jax.ops.segment_sum(parts, where, num_segments=len(y), indices_are_sorted=True)
-    predictions = products - centre @ weight + params["bias"]
+    predictions = products + (params["bias"] - centre @ weight)
     return jnp.sum(shares * loss(predictions, y)) + l2 * jnp.sum(weight**2) / 2
 
 
