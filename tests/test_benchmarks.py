@@ -238,3 +238,17 @@ def test_what_a_write_to_a_store_costs_is_measured():
     seconds, size = import_module("benchmarks.cluster").stored(2_000)
     assert 0 < seconds < 10
     assert 1 < size < 1000
+
+
+def test_the_estimators_are_scored_beside_their_peers(contest: ModuleType) -> None:
+    scores = import_module("benchmarks.estimators")
+    x, y = scores.tables()["regression, scales 1e-3 to 1e4"]
+    found = {
+        name: scores.outcome(make, x, y, standardised=False, splits=2)
+        for name, make in scores.rivals(classes=False, network=False).items()
+    }
+    assert found["DescentRegressor"].diverged == found["Ridge"].diverged == 0
+    assert found["SGDRegressor"].diverged == 2
+    assert scores.compared(found["DescentRegressor"], found["SGDRegressor"]) == "better"
+    assert scores.compared(found["SGDRegressor"], found["DescentRegressor"]) == "worse"
+    assert len(scores.tables()) >= 12
