@@ -39,6 +39,7 @@ The public names; each is imported when it is first used, so that ``import steep
 * ``experiments``: many runs that answer one question.
 * ``estimators``: regression and classification in scikit-learn's terms.
 * ``figures``: one function a picture.
+* ``report``: one HTML file that says what a fit or a diagnosis found.
 * ``scale``: a store that outlives the process, a cluster, data larger than memory.
 * ``open_runs``: the runs in a store.
 """
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         losses,
         models,
         noise,
+        report,
         scale,
         theory,
     )
@@ -96,6 +98,7 @@ _HOMES: dict[str, str] = {
     "models": "steepest.models",
     "noise": "steepest.noise",
     "open_runs": "steepest.scale",
+    "report": "steepest.report",
     "scale": "steepest.scale",
     "theory": "steepest.theory",
 }
@@ -123,6 +126,7 @@ __all__ = [
     "models",
     "noise",
     "open_runs",
+    "report",
     "scale",
     "theory",
 ]

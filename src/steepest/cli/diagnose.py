@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from json import dumps
 from typing import Annotated
 
 import typer
 
 from steepest.command.grammar import parse_point, parse_widths
-from steepest.command.options import ClusterAt, option
+from steepest.command.options import ClusterAt, Overwrite, Report, option
 from steepest.command.references import blaming
+from steepest.command.sentences import say
 
 
 def diagnose(
@@ -25,10 +28,16 @@ def diagnose(
     seed: Annotated[int, option("N", "Seed of the model's start.")] = 0,
     cluster: ClusterAt = None,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")] = False,
+    report: Report = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Say which learning rate works, why, and try it."""
     point = None if start is None else parse_point(start, "--start")
     widths = None if hidden is None else parse_widths(hidden, "--hidden")
+    if report is not None:
+        from steepest.report import check_report, write_report
+
+        check_report(report, overwrite)
     with blaming(subject):
         from steepest.command.subjects import find_subject
         from steepest.diagnosis import diagnose as library_diagnose
@@ -39,3 +48,7 @@ def diagnose(
         typer.echo(dumps(diagnosis.to_dict(), indent=1))
     else:
         typer.echo(str(diagnosis))
+    if report is not None:
+        command = shlex.join(["steepest", *sys.argv[1:]])
+        written = write_report(diagnosis, report, command=command, source=subject if target is not None else None)
+        say(f"written: {written}")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from steepest.command.grammar import parse_learning_rate, parse_widths
-from steepest.command.options import Overwrite, option
+from steepest.command.options import Overwrite, Report, option
 from steepest.command.sentences import INTERRUPTED, say
 
 
@@ -26,6 +26,7 @@ def fit(
     test_size: Annotated[float | None, option("X", "Share of the rows held out for the scores (0.2).")] = None,
     seed: Annotated[int | None, option("N", "Seed of splits, start and data order (0).")] = None,
     out: Annotated[Path | None, option("DIR", "Folder for the model, its evidence and a summary.")] = None,
+    report: Report = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Train a model on a table: choose the learning rate, test, report."""
@@ -45,14 +46,21 @@ def fit(
 
     if out is not None:
         library.check_folder(out, overwrite)
+    if report is not None:
+        from steepest.report import check_report, write_report
+
+        check_report(report, overwrite)
     arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     fitted = library.fit(table, target, **arguments)
     show_fit(fitted, console())
     if Verdict.INTERRUPTED in {*fitted.sweep.verdict.values.flat, *fitted.training.verdict.values.flat}:
         say("interrupted: the scores are those of unfinished runs, and nothing was written")
         raise typer.Exit(INTERRUPTED)
-    if out is None:
-        typer.echo("nothing was written; give --out DIR to keep the model and its evidence")
-    else:
-        library.write_fit(fitted, out, overwrite=overwrite, command=shlex.join(["steepest", *sys.argv[1:]]))
+    command = shlex.join(["steepest", *sys.argv[1:]])
+    if report is not None:
+        typer.echo(f"written: {write_report(fitted, report, command=command)}")
+    if out is not None:
+        library.write_fit(fitted, out, overwrite=overwrite, command=command)
         typer.echo(f"written: {out}, read {out / 'summary.md'} first")
+    elif report is None:
+        typer.echo("nothing was written; give --out DIR to keep the model and its evidence, --report FILE for a page")

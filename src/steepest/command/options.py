@@ -43,4 +43,5 @@ Figures = Annotated[Path | None, option("DIR", "Draw figures into this folder.")
 StoreAt = Annotated[Path | None, option("PATH", "Keep finished runs here; take up where it ended.", "--store")]
 ClusterAt = Annotated[str | None, option("ADDRESS", "Run on a Dask cluster: a scheduler, or local.", "--cluster")]
 Out = Annotated[Path | None, option("PATH", "Write every record to a .zarr folder, or a .csv or .parquet table.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is at --out.")]
+Report = Annotated[Path | None, option("FILE", "Write a report to read, print and pass on: an .html file.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is at --out, --report.")]

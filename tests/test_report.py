@@ -1,0 +1,228 @@
+"""Reports: the numbers on the page are those that were found, whatever is in the table stays words, and it works."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import steepest as sd
+from browser import browsing
+from steepest.cli import app
+from steepest.fit import Fit, fit
+from steepest.report import check_report, write_report
+from steepest.report.page import as_script, label
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(2)>",
+    '" onmouseover="alert(3)" x=\'',
+    "<a href='javascript:alert(4)'>click</a> <b>bold</b>",
+    "{{ 7 * 7 }} ${7*7} %s",
+    "температура 温度 \u2028 \U0001f600",
+    "n" * 300,
+]
+
+
+class _Text(HTMLParser):
+    """The words of a page, outside of its scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[str] = []
+        self._inside: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+        if tag in ("script", "style"):
+            self._inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style"):
+            self._inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self.words.append(data)
+
+
+def words_of(file: Path) -> str:
+    parser = _Text()
+    parser.feed(file.read_text(encoding="utf-8"))
+    return " ".join(" ".join(parser.words).split())
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fit:
+    return fit(sd.datasets.bundled("diabetes"), "target", epochs=200)
+
+
+@pytest.fixture(scope="module")
+def file(fitted: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(fitted, tmp_path_factory.mktemp("report") / "deep" / "diabetes.html", command="steepest fit x")
+
+
+def hostile_fit() -> Fit:
+    generator = np.random.default_rng(0)
+    names = HOSTILE[:-1]
+    table = pd.DataFrame(generator.normal(size=(60, len(names))), columns=names)
+    table["<i>dropped</i>"] = 1.0
+    table["cat<b>egory"] = generator.choice(["<u>a</u>", "</script>"], 60)
+    table[HOSTILE[-1]] = np.where(table[names[0]] > 0, "<img src=x onerror=alert(5)>", "javascript:alert(6)")
+    return fit(table, HOSTILE[-1], epochs=20, learning_rate=[0.01, 0.1, 100.0])
+
+
+def test_the_page_says_what_was_found(fitted: Fit, file: Path) -> None:
+    words = words_of(file)
+    for score in fitted.scores.values():
+        assert f"{score.value:.4f}" in words
+        assert f"{score.standard_error:.4f}" in words
+        assert f"{score.baseline:.4f}" in words
+    assert f"{fitted.recipe.learning_rate:.4g}" in words
+    assert fitted.chosen_because in words
+    for rate, verdict in zip(fitted.sweep.dataset.learning_rate.values, fitted.sweep.verdict.values, strict=True):
+        assert re.search(rf"{re.escape(f'{rate:.4g}')} \S+( finite)? {verdict}", words), rate
+    for column in fitted.predictor.columns.columns:
+        assert column.name in words
+    assert "steepest fit x" in words
+    assert f"jax {__import__('jax').__version__}" in words
+
+
+def test_the_limit_on_the_page_is_that_of_the_training_rows(fitted: Fit, file: Path) -> None:
+    """2 (1 + β)/λmax from NumPy's eigenvalues, and the boundary that the sweep shows."""
+    risk = fitted.sweep.objectives[None]
+    design = np.column_stack([risk.x, np.ones(len(risk.x))])
+    second = design.T @ design / len(design) + risk.l2 * np.diag([1.0] * risk.x.shape[1] + [0.0])
+    limit = 2 * 1.9 / np.linalg.eigvalsh(second)[-1]
+    words = words_of(file)
+    assert f"The limit that follows from the curvature is {limit:.4g}" in words
+    rates, diverged = fitted.sweep.dataset.learning_rate.values, fitted.sweep.verdict.values == "diverged"
+    assert rates[~diverged].max() < limit < rates[diverged].min()
+    assert f"the smallest that did {rates[diverged].min():.4g}, as predicted" in words
+
+
+def test_every_finding_has_its_remedy_on_the_page(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": np.arange(50.0), "b": np.arange(50.0) * 1e6, "still": 1.0, "y": np.arange(50.0) % 7})
+    risk = sd.EmpiricalRisk(sd.models.linear, sd.losses.mean_squared_error, table[["a", "b", "still"]], table["y"])
+    diagnosis = sd.diagnose(risk, learning_rate=1.0)
+    assert {"scales", "constant feature", "duplicate features"} <= {finding.kind for finding in diagnosis.findings}
+    words = words_of(write_report(diagnosis, tmp_path / "diagnosis.html"))
+    for finding in diagnosis.findings:
+        assert finding.what in words
+        assert finding.remedy[1:] in words
+    assert diagnosis.judgement is not None
+    assert diagnosis.judgement.sentence in words
+
+
+def test_the_same_arguments_write_the_same_file(fitted: Fit, tmp_path: Path) -> None:
+    one, other = (write_report(fitted, tmp_path / name).read_bytes() for name in ("one.html", "other.html"))
+    assert one == other
+
+
+def test_the_table_is_named_by_its_hash(tmp_path: Path) -> None:
+    source = tmp_path / "diabetes.csv"
+    sd.datasets.write_table(sd.datasets.bundled("diabetes"), source)
+    found = write_report(fit(source, "target", epochs=20, learning_rate=[0.1]), tmp_path / "report.html")
+    assert hashlib.sha256(source.read_bytes()).hexdigest() in words_of(found)
+
+
+@given(st.text(max_size=80))
+def test_no_text_ends_a_script_or_becomes_markup(text: str) -> None:
+    script = as_script({"name": text, text: [1.0, float("inf")]})
+    assert not set("<>&") & set(script)
+    assert json.loads(script) == ({"name": text} | {text: [1.0, None]})
+    assert not set("<>\"'") & set(label(text))
+
+
+def test_hostile_names_stay_words(tmp_path: Path) -> None:
+    found = hostile_fit()
+    file = write_report(found, tmp_path / "hostile.html", command=f"steepest fit '{HOSTILE[0]}'")
+    text = file.read_text(encoding="utf-8")
+    parser = _Text()
+    parser.feed(text)
+    assert not {"img", "a", "b", "i", "u", "iframe"} & set(parser.tags)
+    assert parser.tags.count("script") == 2
+    for name in HOSTILE[:5]:
+        assert name in " ".join(parser.words)
+    assert "49" not in re.findall(r"\{\{ 7.*?\}\}", " ".join(parser.words))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["fit", "hostile", "diagnosis"])
+def test_a_browser_opens_it_without_a_complaint(kind: str, file: Path, tmp_path: Path) -> None:
+    if kind == "hostile":
+        file = write_report(hostile_fit(), tmp_path / "hostile.html", command=HOSTILE[1])
+    elif kind == "diagnosis":
+        file = write_report(sd.diagnose(sd.landscapes.rosenbrock), tmp_path / "rosenbrock.html")
+    with browsing(viewport={"width": 390, "height": 800}, color_scheme="dark") as (page, complaints):
+        page.goto(file.as_uri())
+        plots = page.locator(".plot")
+        page.wait_for_function("[...document.querySelectorAll('.plot')].every(p => p.querySelector('svg.main-svg'))")
+        assert plots.count() == len(re.findall(r'class="plot"', file.read_text(encoding="utf-8"))) > 0
+        plots.first.scroll_into_view_if_needed()
+        plots.first.hover()
+        page.get_by_text("The same as a table").first.click()
+        assert page.locator("details[open] table").count() == 1
+        # A phone's width: nothing but tables in their own frames is wider than the window.
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.emulate_media(color_scheme="light")
+        page.wait_for_timeout(200)
+        assert page.pdf()[:4] == b"%PDF"
+        assert complaints == []
+
+
+# The command line
+
+
+def test_the_commands_write_it(tmp_path: Path) -> None:
+    table, report = tmp_path / "iris.csv", tmp_path / "iris.html"
+    sd.datasets.write_table(sd.datasets.bundled("iris"), table)
+    arguments = ["fit", str(table), "--target", "target", "--epochs", "20", "--report", str(report)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert f"written: {report}" in result.output.replace("\n", "")
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 2
+    assert "exists already" in again.output
+    result = CliRunner().invoke(app, ["diagnose", "bowl", "--json", "--report", str(tmp_path / "bowl.html")])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["objective"].startswith("bowl")
+    assert words_of(tmp_path / "bowl.html").startswith("Diagnosis of bowl")
+
+
+def test_paths_that_cannot_be_reports_are_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a report is an \.html file, got 'report\.pdf'"):
+        check_report("report.pdf")
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(FileExistsError, match="is a folder"):
+        check_report(tmp_path / "folder.html")
+    with pytest.raises(TypeError, match="a report is of a Fit or a Diagnosis, got int"):
+        write_report(3, tmp_path / "three.html")  # type: ignore[arg-type]
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(OSError, match="cannot be written"):
+        write_report(sd.diagnose(sd.landscapes.bowl), blocked / "report.html")
+
+
+def test_without_the_extra_a_sentence_says_how_to_install_it() -> None:
+    code = (
+        "import importlib.util as u; find = u.find_spec; "
+        "u.find_spec = lambda name, *more: None if name == 'plotly' else find(name, *more); "
+        "from steepest.cli import app; app(['diagnose', 'bowl', '--report', 'bowl.html'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "steepest: a report needs plotly: pip install 'steepest[report]'"
