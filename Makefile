@@ -17,13 +17,15 @@ demo: .venv/installed
 	$(BIN)/steepest datasets diabetes --out demo/diabetes.csv --overwrite
 	$(BIN)/steepest datasets breast_cancer --out demo/breast_cancer.csv --overwrite
 	$(BIN)/steepest datasets digits --out demo/digits.csv --overwrite
-	$(BIN)/steepest diagnose demo/diabetes.csv --target target
-	$(BIN)/steepest fit demo/diabetes.csv --target target --out demo/diabetes --overwrite
-	$(BIN)/steepest fit demo/breast_cancer.csv --target target --out demo/breast_cancer --overwrite
-	$(BIN)/steepest fit demo/digits.csv --target target --model mlp --out demo/digits --overwrite
+	$(BIN)/steepest diagnose demo/diabetes.csv --target target --report demo/diagnosis.html --overwrite
+	$(BIN)/steepest fit demo/diabetes.csv --target target --out demo/diabetes --report demo/diabetes.html --overwrite
+	$(BIN)/steepest fit demo/breast_cancer.csv --target target --out demo/breast_cancer --report demo/breast_cancer.html --overwrite
+	$(BIN)/steepest fit demo/digits.csv --target target --model mlp --out demo/digits --report demo/digits.html --overwrite
 	@echo
 	@echo "The figures are in:"
 	@find "$(CURDIR)/demo" \( -name '*.png' -o -name '*.gif' \) -exec dirname {} + | sort -u | sed 's/^/  /'
+	@echo "Reports to open in a browser:"
+	@find "$(CURDIR)/demo" -name '*.html' | sort | sed 's/^/  /'
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest -n $(WORKERS)
@@ -58,11 +60,11 @@ export CHECK_PYTHON
 	@touch $@
 
 .venv/installed: .venv/created pyproject.toml constraints.txt
-	$(PIP) --editable '.[symbolic]'
+	$(PIP) --editable '.[report,symbolic]'
 	@touch $@
 
 .venv/installed-test: .venv/created pyproject.toml constraints.txt
-	$(PIP) --editable '.[test,bench,cluster,symbolic]'
+	$(PIP) --editable '.[test,bench,cluster,report,symbolic,torch]'
 	@touch $@
 
 .venv/installed-bench: .venv/created pyproject.toml constraints.txt
