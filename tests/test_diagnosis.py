@@ -47,6 +47,23 @@ def test_the_advice_converges_at_the_first_try_on_real_tables(real):
         assert beyond.as_predicted is None
 
 
+def test_heavy_ball_is_not_advised_where_its_rise_would_pass_for_divergence():
+    # Columns in natural units, condition number 5e7: the best heavy-ball pair first rises by more than a thousandfold.
+    from sklearn.datasets import load_diabetes
+
+    table = load_diabetes(as_frame=True, scaled=False)
+    risk = sd.EmpiricalRisk(sd.models.linear, sd.losses.mean_squared_error, table.data, table.target.astype(float))
+    diagnosis = sd.diagnose(risk)
+    assert diagnosis.constants.quadratic
+    assert diagnosis.advice.method == "Nesterov's method"
+    assert "heavy ball could first rise" in diagnosis.advice.why
+    advised = diagnosis.trials[0]
+    assert advised.as_predicted
+    assert advised.verdict != "diverged"
+    loss = advised.run.loss.values
+    assert np.nanmax(loss) == loss[0]
+
+
 def test_the_same_diagnosis_comes_again(real):
     risk, diagnosis = real
     again = sd.diagnose(risk)

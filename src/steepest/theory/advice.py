@@ -23,6 +23,9 @@ from steepest.theory.sampling import expected_smoothness
 # Below this share of L a smallest curvature is rounding and not curvature.
 _NOTHING = 1e-12
 _CUSTOMARY_MOMENTUM = 0.9
+# Where heavy ball may first rise further, it goes for a diverging run, and would be one for anybody who watches it.
+_LARGEST_RISE = 1e3
+_NESTEROV = "Nesterov 2004, theorem 2.2.3: the loss above the minimum shrinks by 1 − √(μ/L) a step"
 
 
 @dataclass(frozen=True)
@@ -137,17 +140,17 @@ def _chosen(
         return _for_momentum(smoothness, strong, quadratic, momentum, nesterov)
     if quadratic and strong:
         pair = best_heavy_ball(smoothness, strong)
+        rise = _rise(pair.contraction_factor)
+        if rise > _LARGEST_RISE:
+            why = f"the loss is a quadratic so ill-conditioned that heavy ball could first rise {rise:.2g}-fold"
+            return best_nesterov(smoothness, strong), _NESTEROV, why
         guarantee = (
             "Polyak 1964: on a quadratic with eigenvalues in [μ, L] the error shrinks by √β a step in the long run"
         )
         why = "the loss is a quadratic whose smallest and largest curvature are known; on the way it may rise up to "
-        return pair, guarantee, f"{why}{_rise(pair.contraction_factor):.3g}-fold"
+        return pair, guarantee, f"{why}{rise:.3g}-fold"
     if strong:
-        return (
-            best_nesterov(smoothness, strong),
-            "Nesterov 2004, theorem 2.2.3: the loss above the minimum shrinks by 1 − √(μ/L) a step",
-            "the loss is strongly convex",
-        )
+        return best_nesterov(smoothness, strong), _NESTEROV, "the loss is strongly convex"
     setting = _rated(1 / smoothness, smoothness, strong, _CUSTOMARY_MOMENTUM, True)
     return setting, _ENERGY, "the loss is convex, but in some direction as flat as can be"
 
