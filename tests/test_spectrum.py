@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import steepest as sd
 from steepest import theory
+from steepest.theory.lanczos import Krylov, extreme, tridiagonalised
 
 
 def symmetric(eigenvalues: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -54,6 +55,37 @@ def test_lanczos_finds_the_largest_eigenvalue_and_bounds_what_it_says(kind, size
         assert nearest <= end.residual + 1e-12 * scale
     # Ritz values lie within the spectrum (Parlett 1998, section 10.1).
     assert exact[0] - 1e-12 * scale <= found.smallest.value <= found.largest.value <= exact[-1] + 1e-12 * scale
+
+
+@given(spectra, st.integers(1, 60), st.integers(0, 2**32 - 1), st.integers(1, 60))
+@settings(max_examples=60)
+def test_products_that_jax_cannot_trace_are_tridiagonalised_alike(kind, size, seed, count):
+    random = np.random.default_rng(seed)
+    exact = eigenvalues_of(kind, size, random)
+    matrix, basis = symmetric(exact, random), np.full((min(count, size), size), np.nan)
+    diagonal, beside, remainder = tridiagonalised(lambda vector: matrix @ vector, random.normal(size=size), basis)
+    found = basis[: len(diagonal)]
+    scale = max(1e-300, np.abs(exact).max())
+    np.testing.assert_allclose(found @ found.T, np.eye(len(found)), atol=1e-12)
+    small = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+    np.testing.assert_allclose(found @ matrix @ found.T, small, atol=1e-12 * scale)
+    # What is left over of the last product is as long as it says.
+    left = matrix @ found[-1] - found.T @ small[-1]
+    assert np.linalg.norm(left) == pytest.approx(remainder, abs=1e-12 * scale)
+
+
+def test_products_outside_of_jax_take_the_same_restarts():
+    random = np.random.default_rng(0)
+    matrix = symmetric(np.append(1 + 1e-3 * np.linspace(0, 1, 200), 1.002), random)
+
+    def space(start, count):
+        basis = np.empty((count, len(start)))
+        return Krylov(0.0, start, basis, *tridiagonalised(lambda vector: matrix @ vector, start, basis))
+
+    found = extreme(space, 201, 1e-8, 400, 0, at_once=40)
+    assert found.eigenvalue(-1).value == pytest.approx(1.002, rel=1e-12)
+    assert found.eigenvalue(-1).residual <= 1.1e-8
+    assert found.products == 30  # ten, not enough, and twenty from what they found
 
 
 @given(spectra, st.integers(2, 30), st.integers(0, 2**32 - 1))

@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from steepest.objectives import Params
 from steepest.precision import double_precision
 from steepest.theory.hessian import check_finite, hessian, subject_of, value_and_gradient
-from steepest.theory.lanczos import Eigenvalue, Ritz, extreme
+from steepest.theory.lanczos import Eigenvalue, Ritz, extreme, krylov
 from steepest.theory.limits import (
     Setting,
     best_heavy_ball,
@@ -245,7 +246,8 @@ def spectrum(
         size = int(flat.size)
         if size <= dense_limit:
             return _from_matrix(subject.name, point, unravel, hessian(subject, point, rows=rows, seed=seed))
-        found = extreme(value_and_gradient(subject, rows, seed), point, size, tolerance, int(most_products), seed)
+        space = partial(krylov, value_and_gradient(subject, rows, seed), point)
+        found = extreme(space, size, tolerance, int(most_products), seed)
         check_finite(subject.name, found.loss, found.gradient, found.values)
         return _from_products(subject.name, point, unravel, found, tolerance)
 
