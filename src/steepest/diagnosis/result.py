@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import math
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +10,11 @@ from typing import Any
 from steepest.descent.automatic import Settled
 from steepest.diagnosis.findings import Finding
 from steepest.diagnosis.judgement import Judgement
+from steepest.diagnosis.layout import as_table, as_text, finite
 from steepest.diagnosis.trial import Trial, as_settings
 from steepest.theory.advice import Advice, finite_steps
 from steepest.theory.eigenvalues import Spectrum
 from steepest.theory.global_constants import Constants
-
-_WIDTH = 96
-_INDENT = 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +106,8 @@ class Diagnosis:
             "judgement": None if self.judgement is None else self.judgement.to_dict(),
             "findings": [{"kind": f.kind, "what": f.what, "remedy": f.remedy} for f in self.findings],
         }
-        return _finite(found)  # type: ignore[no-any-return]
+        plain: dict[str, Any] = finite(found)
+        return plain
 
     def _sections(self) -> Iterator[tuple[str, str]]:
         """Title and text of every part, in order."""
@@ -163,22 +160,13 @@ class Diagnosis:
         )
 
     def __str__(self) -> str:
-        lines = [self.objective]
-        for title, text in self._sections():
-            body = textwrap.wrap(text, _WIDTH - _INDENT)
-            lines += [f"{title:<{_INDENT}}{body[0]}", *(" " * _INDENT + line for line in body[1:])]
-        return "\n".join(lines)
+        return as_text(self.objective, self._sections())
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th style="text-align:left;vertical-align:top">{title}</th>'
-            f'<td style="text-align:left">{html.escape(text)}</td></tr>'
-            for title, text in self._sections()
-        )
-        return f"<table><caption>{html.escape(self.objective)}</caption><tbody>{rows}</tbody></table>"
+        return as_table(self.objective, self._sections())
 
 
 def _advice_dict(advice: Advice) -> dict[str, Any]:
@@ -195,14 +183,6 @@ def _advice_dict(advice: Advice) -> dict[str, Any]:
         "guarantee": advice.guarantee,
         "why": advice.why,
     }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _eigenvalue(found: Any) -> str:

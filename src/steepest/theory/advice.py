@@ -220,27 +220,41 @@ def _rated(rate: float, smoothness: float, strong: float, momentum: float, neste
 
 def _local(objective: Any, start: Params | None, momentum: float | None, nesterov: bool) -> Advice:
     """From the curvature at the start."""
-    found = spectrum(objective, start)
+    own = momentum if momentum is not None else (_CUSTOMARY_MOMENTUM if objective.rows else 0.0)
+    return advise_from(spectrum(objective, start), own, nesterov)
+
+
+def advise_from(found: Spectrum, momentum: float, nesterov: bool = False, *, quadratic: bool = False) -> Advice:
+    """The setting that the curvature at one point advises, of a loss of which nothing else is known.
+
+    With ``quadratic`` the curvature is taken to be the same everywhere.
+
+    Raises:
+        ValueError: there is no curvature.
+
+    >>> import steepest as sd
+    >>> found = sd.theory.spectrum(sd.landscapes.steep_bowl)
+    >>> round(advise_from(found, 0.0).setting.learning_rate, 12)  # 1/20
+    0.05
+    >>> round(advise_from(found, 0.0, quadratic=True).setting.learning_rate * 22, 12)  # 2/(2 + 20)
+    2.0
+    """
     steepness = _steepness(found)
     if steepness == 0:
         raise ValueError(
-            f"{objective.name!r} has no curvature where it starts, so theory cannot tell a learning rate; start "
+            f"{found.objective!r} has no curvature where it starts, so theory cannot tell a learning rate; start "
             "elsewhere, or give learning_rate as a number"
         )
     strong = found.smallest.value if found.smallest.value > _NOTHING * steepness else 0.0
-    own = momentum if momentum is not None else (_CUSTOMARY_MOMENTUM if objective.rows else 0.0)
-    setting = _rated(1 / steepness, steepness, strong, own, nesterov)
-    return Advice(
-        setting,
-        learning_rate_limit(steepness, own, nesterov),
-        steepness,
-        strong,
-        "local",
-        False,
-        False,
-        "",
-        "one over the curvature at the start, which is all that is known and can grow along the way",
-    )
+    convex = quadratic and found.smallest.value >= -max(found.rounding, found.smallest.residual)
+    if convex:
+        strong = strong if found.best_learning_rate is not None else 0.0
+        setting, guarantee, why = _for_momentum(steepness, strong, True, momentum, nesterov)
+    else:
+        setting, guarantee = _rated(1 / steepness, steepness, strong, momentum, nesterov), ""
+        why = "one over the curvature at the start, which is all that is known and can grow along the way"
+    limit = learning_rate_limit(steepness, momentum, nesterov)
+    return Advice(setting, limit, steepness, strong, "local", convex, quadratic, guarantee, why)
 
 
 def _steepness(found: Spectrum) -> float:
