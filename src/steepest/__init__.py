@@ -42,6 +42,7 @@ The public names; each is imported when it is first used, so that ``import steep
 * ``report``: one HTML file that says what a fit or a diagnosis found.
 * ``scale``: a store that outlives the process, a cluster, data larger than memory.
 * ``open_runs``: the runs in a store.
+* ``torch``: the same questions asked of a PyTorch module.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         report,
         scale,
         theory,
+        torch,
     )
     from steepest.descent import Descent, Reason, Stop, Verdict, descend
     from steepest.diagnosis import Diagnosis, diagnose
@@ -101,6 +103,7 @@ _HOMES: dict[str, str] = {
     "report": "steepest.report",
     "scale": "steepest.scale",
     "theory": "steepest.theory",
+    "torch": "steepest.torch",
 }
 
 __all__ = [
@@ -129,6 +132,7 @@ __all__ = [
     "report",
     "scale",
     "theory",
+    "torch",
 ]
 
 

@@ -1,0 +1,121 @@
+"""``steepest.torch.diagnose``: what to know of a PyTorch module before it is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from steepest.errors import unknown_name
+from steepest.torch.result import ModuleDiagnosis
+
+MODES = ("eval", "train")
+DTYPES = ("float64", "float32")
+
+
+def diagnose(
+    module: Any,
+    loss_fn: Any,
+    data: Any,
+    *,
+    learning_rate: float | None = None,
+    momentum: float = 0.9,
+    mode: str = "eval",
+    batch_size: int | None = None,
+    most_rows: int = 4096,
+    dtype: Any = None,
+    tolerance: float | None = None,
+    most_products: int = 200,
+    steps: int = 100,
+    seed: int = 0,
+) -> ModuleDiagnosis:
+    """Which learning rate the loss of a PyTorch module allows, why, and whether a short run bears it out.
+
+    The largest Hessian eigenvalue at the module's parameters and the limit 2/λmax that follows; the learning rate for
+    ``torch.optim.SGD`` without and with momentum, each tried on a copy and halved until it goes down; the gradient
+    noise scale, and the batch size that follows.
+
+    The module is left as it is found, bit for bit: parameters, gradients, buffers, modes and flags, and with it every
+    random number generator, also where an error or Ctrl-C ends the call. The work is done on a copy of the module on
+    the same devices, in float64 where it computes in it.
+
+    Args:
+        module: a ``torch.nn.Module``; it is called with x. Parameters with ``requires_grad=False`` are constants.
+        loss_fn: (outputs, y) → one number, the mean over the rows, as ``torch.nn.CrossEntropyLoss()``.
+        data: a tuple of tensors (x, y), first axis the rows, or a ``DataLoader`` of such pairs. A loader is read once,
+            and every product is summed over those batches.
+        learning_rate: one of your own to be judged.
+        momentum: of the second recommendation, from 0 to below 1.
+        mode: ``"eval"``, or ``"train"``: dropout with one mask a batch, the same in all of the diagnosis; batch norm
+            with the statistics of each batch.
+        batch_size: what tensors are cut into; by default they are one batch.
+        most_rows: of more rows, tensors are drawn from at random, and a loader is stopped.
+        dtype: ``"float64"`` or ``"float32"`` (or PyTorch's); by default float64, or the module's own where that fails.
+        tolerance: relative, of the largest eigenvalue; by default 10⁻⁴, more where the precision allows no less.
+        most_products: where Lanczos' method stops, converged or not; the result says which.
+        steps: of each trial.
+        seed: of rows, masks and Lanczos' first vector.
+
+    Returns:
+        A :class:`ModuleDiagnosis`; print it.
+
+    Raises:
+        ModuleNotFoundError: PyTorch is not installed.
+        TypeError: an argument of the wrong kind.
+        ValueError: an argument out of its range, data that do not fit, or a loss without finite second derivatives.
+
+    Example:
+        >>> import torch, steepest as sd
+        >>> line = torch.nn.Linear(1, 1, bias=False)
+        >>> x = torch.tensor([[1.0], [3.0]])  # mean square 5, so that λmax of the mean squared error is 10
+        >>> found = sd.torch.diagnose(line, torch.nn.MSELoss(), (x, 2 * x))
+        >>> round(found.sharpness, 9), round(found.learning_rate_limit, 9)
+        (10.0, 0.2)
+    """
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "steepest.torch needs PyTorch, which is not installed; install it with: pip install 'steepest[torch]'"
+        ) from None
+    from steepest.torch.diagnosing import diagnosed
+
+    if not isinstance(module, torch.nn.Module):
+        remedy = "; give an instance of it, module()" if isinstance(module, type) else ""
+        raise TypeError(f"module must be a torch.nn.Module, got {module if remedy else type(module).__name__}{remedy}")
+    if not callable(loss_fn):
+        raise TypeError(
+            f"loss_fn must be a function (outputs, y) → mean loss, got {type(loss_fn).__name__}; "
+            "torch.nn.MSELoss() and torch.nn.functional.cross_entropy are such"
+        )
+    if isinstance(loss_fn, type):
+        raise TypeError(f"loss_fn must be an instance, got the class {loss_fn.__name__}; write {loss_fn.__name__}()")
+    if mode not in MODES:
+        raise unknown_name("mode", str(mode), MODES)
+    kind = None if dtype is None else str(dtype).removeprefix("torch.")
+    if kind is not None and kind not in DTYPES:
+        raise unknown_name("dtype", kind, DTYPES)
+    for name, value in (("most_rows", most_rows), ("most_products", most_products), ("steps", steps)):
+        _check_count(name, value)
+    if batch_size is not None:
+        _check_count("batch_size", batch_size)
+    _check_between("momentum", momentum, 0, 1)
+    if tolerance is not None:
+        _check_between("tolerance", tolerance, 0, 1)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be a whole number from 0 up, got {seed!r}")
+    return diagnosed(
+        getattr(module, "_orig_mod", module), loss_fn, data, learning_rate, float(momentum), mode, batch_size,
+        int(most_rows), None if kind is None else getattr(torch, kind), tolerance, int(most_products), int(steps),
+        int(seed),
+    )  # fmt: skip
+
+
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
+
+
+def _check_between(name: str, value: Any, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low <= value < high:
+        raise ValueError(f"{name} must be a number from {low} to below {high}, got {value!r}")
