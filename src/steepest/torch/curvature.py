@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,41 +22,61 @@ Product = Callable[[Tensor], Tensor]
 
 FORWARD = "forward mode over reverse mode"
 TWICE_BACKWARD = "double backward"
+DIFFERENCES = "differences of gradients"
 
 _MOST_AT_ONCE = 256
 _FEWEST_AT_ONCE = 4
 _BASIS_BYTES = 2**31
 
 
-def hessian_product(loss: ModuleLoss) -> tuple[Callable[[Tensor], Product], str]:
-    """(point → the Hessian-vector product there, summed over the batches; how it is computed).
+class Products(NamedTuple):
+    """Hessian-vector products of a loss, summed over its batches.
 
-    Forward mode over reverse mode where all that the module uses has a rule for it, else two times backward.
+    Attributes:
+        at: point → the product there.
+        how: by what they are computed, and why not by something better.
+        epsilon: their relative rounding.
+    """
+
+    at: Callable[[Tensor], Product]
+    how: str
+    epsilon: float
+
+
+def hessian_products(loss: ModuleLoss) -> Products:
+    """By forward mode over reverse mode, else by double backward, else by differences of gradients.
+
+    Each is tried on the first batch. A product that is not symmetric is refused: PyTorch has operations whose second
+    derivative is wrong without a word (its weight normalisation on the CPU in 2.13).
 
     Raises:
-        ValueError: neither works.
+        ValueError: none of them works.
     """
-    vector = torch.ones_like(loss.start)
-    try:
-        # The first use of forward mode has PyTorch load rules by a function that it calls deprecated itself.
-        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-            _forward(loss, loss.start, vector, 0)
-    except FAILURES as error:
-        without_forward = error
-    else:
-        return lambda point: _summed(loss, lambda v, number: _forward(loss, point, v, number)), FORWARD
-    try:
-        _Backward(loss, loss.start)(vector, 0)
-    except FAILURES as error:
-        raise ValueError(
-            "the loss cannot be differentiated twice, so nothing is known of its curvature. Forward mode says: "
-            f"{first_line(without_forward)}; double backward says: {first_line(error)}"
-        ) from error
-    how = f"{TWICE_BACKWARD}, as forward mode fails: {first_line(without_forward)}"
-    return lambda point: _summed(loss, _Backward(loss, point)), how
+    random = torch.Generator().manual_seed(loss.seed)
+    pair = [torch.randn(loss.start.shape, generator=random).to(loss.start) for _ in range(2)]
+    failed: list[str] = []
+    ways = ((FORWARD, _Forward, loss.epsilon), (TWICE_BACKWARD, _Backward, loss.epsilon))
+    for how, way, epsilon in (*ways, (DIFFERENCES, _Differences, loss.epsilon ** (2 / 3))):
+        try:
+            # The first use of forward mode has PyTorch load rules by a function that it calls deprecated itself.
+            with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+                of_batch = way(loss, loss.start)
+                one, other = (of_batch(vector, 0) for vector in pair)
+        except FAILURES as error:
+            failed.append(f"{how} fails: {first_line(error)}")
+            continue
+        apart = abs(float(pair[0] @ other) - float(pair[1] @ one))
+        # What is not finite is found, and said, by what uses the product.
+        if how != DIFFERENCES and apart > epsilon**0.5 * float(pair[0].norm()) * float(other.norm()):
+            failed.append(f"{how} gives a Hessian that is not symmetric")
+            continue
+        return Products(partial(_summed, loss, way), "; ".join([how, *failed]), epsilon)
+    raise ValueError(f"nothing is known of the curvature, as the loss cannot be differentiated: {'; '.join(failed)}")
 
 
-def _summed(loss: ModuleLoss, of_batch: Callable[[Tensor, int], Tensor]) -> Product:
+def _summed(loss: ModuleLoss, way: Any, point: Tensor) -> Product:
+    of_batch = way(loss, point)
+
     def product(vector: Tensor) -> Tensor:
         found = torch.zeros_like(vector)
         for number, share, _, _ in loss.batches.weighted():
@@ -65,22 +86,43 @@ def _summed(loss: ModuleLoss, of_batch: Callable[[Tensor, int], Tensor]) -> Prod
     return product
 
 
-def _forward(loss: ModuleLoss, point: Tensor, vector: Tensor, number: int) -> Tensor:
-    x, y = loss.placed(*loss.batches.parts[number])
+class _Forward:
+    """Products of one batch at a time, the derivative of the gradient along a vector."""
 
-    def function(flat: Tensor, targets: Tensor) -> Tensor:
-        return loss.at(flat, x, targets, number).reshape(())
+    def __init__(self, loss: ModuleLoss, point: Tensor) -> None:
+        self._loss, self._point = loss, point
 
-    if y.is_floating_point():
-        # Zeros of their own for the targets: those that PyTorch puts in their place break its mean squared error.
-        found: Tensor = jvp(grad(function), (point, y), (vector, torch.zeros_like(y)))[1]
-    else:
-        found = jvp(lambda flat: grad(function)(flat, y), (point,), (vector,))[1]
-    return found.detach()
+    def __call__(self, vector: Tensor, number: int) -> Tensor:
+        x, y = self._loss.placed(*self._loss.batches.parts[number])
+
+        def function(flat: Tensor, targets: Tensor) -> Tensor:
+            value: Tensor = self._loss.at(flat, x, targets, number).reshape(())
+            return value
+
+        if y.is_floating_point():
+            # Zeros of their own for the targets: those that PyTorch puts in their place break its mean squared error.
+            found: Tensor = jvp(grad(function), (self._point, y), (vector, torch.zeros_like(y)))[1]
+        else:
+            found = jvp(lambda flat: grad(function)(flat, y), (self._point,), (vector,))[1]
+        return found.detach()
+
+
+class _Differences:
+    """The same from gradients a little to either side; across a kink (as of relu) they see a curvature."""
+
+    def __init__(self, loss: ModuleLoss, point: Tensor) -> None:
+        self._loss, self._point = loss, point
+        self._length = loss.epsilon ** (1 / 3) * max(1.0, float(point.norm()))
+
+    def __call__(self, vector: Tensor, number: int) -> Tensor:
+        step = self._length / (float(vector.norm()) or 1.0)
+        above, below = (self._loss.gradient_of_batch(self._point + sign * step * vector, number)[1] for sign in (1, -1))
+        found: Tensor = (above - below) / (2 * step)
+        return found
 
 
 class _Backward:
-    """Products of one batch at a time by double backward; the graph of a single batch is kept between them."""
+    """The same by two times backward; the graph of a single batch is kept between products."""
 
     def __init__(self, loss: ModuleLoss, point: Tensor) -> None:
         self._loss = loss
@@ -91,9 +133,8 @@ class _Backward:
         gradient = self._gradient(number) if self._kept is None else self._kept
         if not gradient.requires_grad:
             return torch.zeros_like(vector)  # a loss that is linear
-        (found,) = torch.autograd.grad(
-            gradient, self._point, vector, retain_graph=self._kept is not None, materialize_grads=True
-        )
+        # Not with materialize_grads: it makes zeros of what an operation says cannot be differentiated twice.
+        (found,) = torch.autograd.grad(gradient, self._point, vector, retain_graph=self._kept is not None)
         return found
 
     def _gradient(self, number: int) -> Tensor:
@@ -103,7 +144,7 @@ class _Backward:
 
 
 def spectrum_of(
-    loss: ModuleLoss, product: Product, tolerance: float, most_products: int, seed: int, name: str
+    loss: ModuleLoss, products: Products, tolerance: float, most_products: int, seed: int, name: str
 ) -> tuple[Spectrum, Tensor]:
     """(spectrum at the module's parameters, gradient there).
 
@@ -111,17 +152,17 @@ def spectrum_of(
         ValueError: something there is not finite.
     """
     value, gradient = loss.gradient(loss.start)
-    given = loss.start
+    given, product = loss.start, products.at(loss.start)
     size = given.numel()
 
     def space(start: NDArray[np.float64], count: int) -> Krylov:
         basis = given.new_empty((count, size))
         vector = torch.as_tensor(start, dtype=given.dtype, device=given.device)
-        made = tridiagonalised(product, vector, basis, loss.epsilon)
+        made = tridiagonalised(product, vector, basis, products.epsilon)
         return Krylov(value, as_array(gradient), as_array(basis), *made)
 
     room = max(_FEWEST_AT_ONCE, min(_MOST_AT_ONCE, _BASIS_BYTES // (size * given.element_size())))
-    found = extreme(space, size, tolerance, most_products, seed, at_once=room, epsilon=loss.epsilon)
+    found = extreme(space, size, tolerance, most_products, seed, at_once=room, epsilon=products.epsilon)
     check_finite(name, found.loss, found.gradient, found.values)
     largest = found.eigenvalue(-1)
     direction = torch.as_tensor(found.vectors[1], device=given.device)
@@ -132,7 +173,7 @@ def spectrum_of(
     ), gradient  # fmt: skip
 
 
-def same_elsewhere(loss: ModuleLoss, products: Callable[[Tensor], Product], seed: int) -> bool:
+def same_elsewhere(loss: ModuleLoss, products: Products, seed: int) -> bool:
     """Whether the curvature along a random direction is the same at two random other points, as of a quadratic.
 
     To rounding, over the whole gradient of that direction. That is evidence and no proof.
@@ -143,13 +184,13 @@ def same_elsewhere(loss: ModuleLoss, products: Callable[[Tensor], Product], seed
         return torch.randn(loss.start.shape, generator=random, dtype=torch.float64).to(loss.start)
 
     direction = drawn()
-    here = products(loss.start)(direction)
+    here = products.at(loss.start)(direction)
     size = max(1.0, float(loss.start.norm()))
     for _ in range(2):
         step = drawn()
-        there = products(loss.start + step * (size / step.norm()))(direction)
+        there = products.at(loss.start + step * (size / step.norm()))(direction)
         # Not the other way round: what is not a number is not the same.
-        if not float((there - here).norm()) <= loss.epsilon**0.5 * float(here.norm()):
+        if not float((there - here).norm()) <= products.epsilon**0.5 * float(here.norm()):
             return False
     return True
 

@@ -11,7 +11,7 @@ from steepest.diagnosis.judgement import judged
 from steepest.theory.advice import advise_from
 from steepest.theory.eigenvalues import Spectrum
 from steepest.torch.batches import Batches, collected
-from steepest.torch.curvature import hessian_product, same_elsewhere, spectrum_of
+from steepest.torch.curvature import hessian_products, same_elsewhere, spectrum_of
 from steepest.torch.noise import noise_scale_of
 from steepest.torch.precision import loss_of
 from steepest.torch.result import ModuleDiagnosis
@@ -42,14 +42,13 @@ def diagnosed(
     with as_found(data, module):
         batches = collected(data, most_rows, batch_size, seed)
         loss, precision = loss_of(module, loss_fn, batches, mode, dtype, seed)
-        products, how = hessian_product(loss)
-        product = products(loss.start)
+        products = hessian_products(loss)
         # Products of float32 are not exact enough for the tolerance of float64.
-        fit = min(_COARSEST, max(_TOLERANCE, 1e4 * loss.epsilon)) if tolerance is None else tolerance
+        fit = min(_COARSEST, max(_TOLERANCE, 1e4 * products.epsilon)) if tolerance is None else tolerance
         name = type(module).__name__
-        found, gradient = spectrum_of(loss, product, fit, most_products, seed, name)
+        found, gradient = spectrum_of(loss, products, fit, most_products, seed, name)
         quadratic = same_elsewhere(loss, products, seed)
-        first = FirstStep(loss, found.loss, gradient, product)
+        first = FirstStep(loss, found.loss, gradient, products.at(loss.start))
         advice = [advise_from(found, value, quadratic=quadratic) for value in (0.0, momentum)]
         plain = recommended("SGD", loss, first, advice[0], steps)
         with_momentum = recommended(f"momentum {momentum:g}", loss, first, advice[1], steps)
@@ -61,7 +60,7 @@ def diagnosed(
             batches.words,
             mode,
             precision,
-            how,
+            products.how,
             found,
             quadratic,
             plain,

@@ -36,7 +36,7 @@ def as_found(data: Any, module: torch.nn.Module) -> Iterator[None]:
             settings.enter_context(torch.inference_mode(False))
             settings.enter_context(torch.enable_grad())
             settings.enter_context(sdpa_kernel(SDPBackend.MATH))
-            for kind in sorted({"cpu", *(part.device.type for part in module.parameters())}):
+            for kind in sorted({"cpu", *(part.device.type for part in module.parameters())} - {"meta"}):
                 settings.enter_context(torch.autocast(kind, enabled=False))
             if recurrent:
                 settings.enter_context(torch.backends.cudnn.flags(enabled=False))
