@@ -29,6 +29,22 @@ MODULES = sorted(
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.FAIL_FAST
 
 
+# What has examples of libraries that are not dependencies.
+OPTIONAL = {
+    "steepest.torch": ("torch",),
+    "steepest.modules": ("equinox", "flax"),
+    "docs/torch.md": ("torch", "equinox", "flax"),
+}
+
+
+def needs(name: str) -> None:
+    """Skip what cannot run without an optional library that is not installed."""
+    for part, libraries in OPTIONAL.items():
+        if name == part or name.startswith(f"{part}."):
+            for library in libraries:
+                pytest.importorskip(library)
+
+
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
@@ -56,6 +72,7 @@ def run_docstrings(module: ModuleType) -> int:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name: str) -> None:
+    needs(name)
     run_docstrings(importlib.import_module(name))
 
 
@@ -129,6 +146,7 @@ BLOCKS = {path.relative_to(ROOT).as_posix(): blocks_of(path.read_text()) for pat
 
 @pytest.mark.parametrize("file", [file for file, blocks in BLOCKS.items() if any(block.runs for block in blocks)])
 def test_python_in_markdown(file: str) -> None:
+    needs(file)
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in BLOCKS[file]:
         if block.runs:

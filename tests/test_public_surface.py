@@ -16,7 +16,20 @@ import pytest
 import steepest
 
 SOURCE = Path(__file__).parents[1] / "src" / "steepest"
-HEAVY = ("jax", "jaxlib", "numpy", "optax", "pandas", "xarray", "zarr", "sklearn", "pyarrow", "matplotlib", "typer")
+HEAVY = (
+    "jax",
+    "jaxlib",
+    "numpy",
+    "optax",
+    "pandas",
+    "xarray",
+    "zarr",
+    "sklearn",
+    "pyarrow",
+    "matplotlib",
+    "typer",
+    "torch",
+)
 
 
 def documented_names() -> list[str]:

@@ -1,7 +1,7 @@
 """Models: how features become predictions, and the parameters to start from.
 
 A model is a function (params, x) → predictions with an ``init`` beside it. Any other function will do for
-:class:`steepest.EmpiricalRisk`, with a ``start`` of the caller's.
+:class:`steepest.EmpiricalRisk`, with a ``start`` of the caller's, and so will a module of Equinox or Flax NNX.
 """
 
 from __future__ import annotations
@@ -15,7 +15,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from steepest.errors import unknown_name
+from steepest.modules import ModuleModel, equinox, nnx
 from steepest.objectives import Params
+
+__all__ = [
+    "ACTIVATIONS",
+    "Affine",
+    "Model",
+    "ModuleModel",
+    "MultilayerPerceptron",
+    "equinox",
+    "linear",
+    "mlp",
+    "nnx",
+    "number_of_classes",
+    "softmax",
+]
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "relu": jax.nn.relu,

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from steepest import losses, models
+from steepest import losses, models, modules
 from steepest.objectives import Oracle, Params, as_params, bound, evaluate
 from steepest.precision import cast, double_precision
 from steepest.rows import checked_data, checked_weights
@@ -32,6 +32,7 @@ class EmpiricalRisk:
 
     Args:
         model: (params, x) → predictions, first axis the rows; a :class:`steepest.models.Model` also brings a start.
+            A module of Equinox or Flax NNX will do: it starts from what it holds (see ``docs/torch.md``).
         loss: (predictions, y) → one value a row, shape (n,); see :mod:`steepest.losses`.
         x: features, shape (n, ...); a DataFrame gives its column names to ``feature_names`` and to the messages. What
             need not fit in memory is read block by block: a ``numpy.memmap``, a ``zarr.Array``, a ``dask.array``, or
@@ -76,6 +77,7 @@ class EmpiricalRisk:
         x = checked_data(self.x, "x") if source is None else source
         y = as_source(self.y, "y") or checked_data(self.y, "y")
         self._take(x, y)
+        object.__setattr__(self, "model", modules.as_model(self.model, self.x))
 
     def _take(self, x: Any, y: Any) -> None:
         """Keep the data, in memory or as sources, and check what comes with them."""

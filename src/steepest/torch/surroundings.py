@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+_CUDA: Any = torch.cuda  # whose functions have no types
+
 
 @contextmanager
 def as_found(data: Any, module: torch.nn.Module) -> Iterator[None]:
@@ -28,7 +30,7 @@ def as_found(data: Any, module: torch.nn.Module) -> Iterator[None]:
     before = [generator.get_state() for generator in generators]
     of_torch, of_python, of_numpy = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
     # Asking for the states of devices that were never used would set them up.
-    of_cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+    of_cuda = torch.cuda.get_rng_state_all() if _CUDA.is_initialized() else None
     of_mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     recurrent = any(isinstance(part, torch.nn.RNNBase) for part in module.modules())
     try:
@@ -59,7 +61,7 @@ def seeded(seed: int) -> None:
     Not by ``torch.manual_seed``: where CUDA has not been used yet it notes the seed for when it will be.
     """
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if _CUDA.is_initialized():
         torch.cuda.manual_seed_all(seed)
     if torch.backends.mps.is_available():
         torch.mps.manual_seed(seed)
