@@ -37,12 +37,15 @@ def contests(quick: bool = False, hidden: int = 256) -> list[Contest]:
 
     programs = [Program("steepest, Lanczos", lanczos, value, jax.clear_caches)]
     if importlib.util.find_spec("torch") is not None:
+        from benchmarks.eigenvalue_torch import lanczos as lanczos_on_torch
         from benchmarks.eigenvalue_torch import power_iteration
 
+        task = (risk.x, risk.y, params, TOLERANCE, _MOST_PRODUCTS)
+        programs.append(Program("steepest.torch, Lanczos on products of PyTorch", lanczos_on_torch(*task), value))
         programs.append(
             Program(
                 "PyTorch, power iteration by double backward",
-                power_iteration(risk.x, risk.y, params, TOLERANCE, _MOST_PRODUCTS),
+                power_iteration(*task),
                 value,
                 aim=5.0,
             )

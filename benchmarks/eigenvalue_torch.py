@@ -1,4 +1,4 @@
-"""The peer in PyTorch: power iteration on Hessian-vector products by double backward."""
+"""In PyTorch: the peer, power iteration by double backward, and our Lanczos on products of a module."""
 
 from __future__ import annotations
 
@@ -7,6 +7,31 @@ from typing import Any
 
 import numpy as np
 import torch
+
+
+def lanczos(x: Any, y: Any, params: Any, tolerance: float, most_products: int) -> Callable[[], float]:
+    """A function that finds the same as ``steepest.torch.diagnose`` does, of a module with these weights."""
+    from steepest.torch.batches import collected
+    from steepest.torch.curvature import hessian_products, spectrum_of
+    from steepest.torch.functional import made
+
+    layers: list[torch.nn.Module] = []
+    for layer in params:
+        linear = torch.nn.Linear(*np.shape(layer["weight"]), dtype=torch.float64)
+        with torch.no_grad():
+            linear.weight.copy_(torch.tensor(np.asarray(layer["weight"]).T))
+            linear.bias.copy_(torch.tensor(np.asarray(layer["bias"])))
+        layers += [linear, torch.nn.ReLU()]
+    module = torch.nn.Sequential(*layers[:-1])
+    data = torch.tensor(x, dtype=torch.float64), torch.tensor(y, dtype=torch.int64)
+
+    def largest() -> float:
+        batches = collected(data, len(data[0]), None, 0)
+        loss = made(module, torch.nn.functional.cross_entropy, batches, "eval", torch.float64, 0)
+        found, _ = spectrum_of(loss, hessian_products(loss), tolerance, most_products, 0, "mlp")
+        return found.largest.value
+
+    return largest
 
 
 def power_iteration(x: Any, y: Any, params: Any, tolerance: float, most_products: int) -> Callable[[], float]:

@@ -83,27 +83,19 @@ def diagnose(
     if not isinstance(module, torch.nn.Module):
         remedy = "; give an instance of it, module()" if isinstance(module, type) else ""
         raise TypeError(f"module must be a torch.nn.Module, got {module if remedy else type(module).__name__}{remedy}")
-    if not callable(loss_fn):
-        raise TypeError(
-            f"loss_fn must be a function (outputs, y) → mean loss, got {type(loss_fn).__name__}; "
-            "torch.nn.MSELoss() and torch.nn.functional.cross_entropy are such"
-        )
-    if isinstance(loss_fn, type):
-        raise TypeError(f"loss_fn must be an instance, got the class {loss_fn.__name__}; write {loss_fn.__name__}()")
+    _check_loss(loss_fn)
     if mode not in MODES:
         raise unknown_name("mode", str(mode), MODES)
     kind = None if dtype is None else str(dtype).removeprefix("torch.")
     if kind is not None and kind not in DTYPES:
         raise unknown_name("dtype", kind, DTYPES)
-    for name, value in (("most_rows", most_rows), ("most_products", most_products), ("steps", steps)):
-        _check_count(name, value)
-    if batch_size is not None:
-        _check_count("batch_size", batch_size)
-    _check_between("momentum", momentum, 0, 1)
+    counts = {"most_rows": most_rows, "most_products": most_products, "steps": steps, "batch_size": batch_size}
+    for name, value in counts.items():
+        _check_whole(name, value, 1, optional=name == "batch_size")
+    _check_whole("seed", seed, 0)
+    _check_between("momentum", momentum)
     if tolerance is not None:
-        _check_between("tolerance", tolerance, 0, 1)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed must be a whole number from 0 up, got {seed!r}")
+        _check_between("tolerance", tolerance)
     return diagnosed(
         getattr(module, "_orig_mod", module), loss_fn, data, learning_rate, float(momentum), mode, batch_size,
         int(most_rows), None if kind is None else getattr(torch, kind), tolerance, int(most_products), int(steps),
@@ -111,11 +103,23 @@ def diagnose(
     )  # fmt: skip
 
 
-def _check_count(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
+def _check_loss(loss_fn: Any) -> None:
+    if isinstance(loss_fn, type):
+        raise TypeError(f"loss_fn must be an instance, got the class {loss_fn.__name__}; write {loss_fn.__name__}()")
+    if not callable(loss_fn):
+        raise TypeError(
+            f"loss_fn must be a function (outputs, y) → mean loss, got {type(loss_fn).__name__}; "
+            "torch.nn.MSELoss() and torch.nn.functional.cross_entropy are such"
+        )
 
 
-def _check_between(name: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low <= value < high:
-        raise ValueError(f"{name} must be a number from {low} to below {high}, got {value!r}")
+def _check_whole(name: str, value: Any, least: int, optional: bool = False) -> None:
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} must be a whole number from {least} up, got {value!r}")
+
+
+def _check_between(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < 1:
+        raise ValueError(f"{name} must be a number from 0 to below 1, got {value!r}")
