@@ -9,23 +9,18 @@ from typing import Any
 from steepest.objectives import Params
 from steepest.theory.eigenvalues import Spectrum, spectrum
 from steepest.theory.global_constants import Constants, UnknownConstants, constants
-from steepest.theory.limits import (
-    Setting,
-    best_heavy_ball,
-    best_learning_rate,
-    best_nesterov,
-    contraction_factor,
-    learning_rate_limit,
-    steps_to,
-)
+from steepest.theory.limits import Setting, learning_rate_limit, steps_to
 from steepest.theory.sampling import expected_smoothness
+from steepest.theory.settings import (
+    CUSTOMARY_MOMENTUM,
+    best_setting,
+    rated,
+    setting_for_momentum,
+    setting_without_convexity,
+)
 
 # Below this share of L a smallest curvature is rounding and not curvature.
 _NOTHING = 1e-12
-_CUSTOMARY_MOMENTUM = 0.9
-# Where heavy ball may first rise further, it goes for a diverging run, and would be one for anybody who watches it.
-_LARGEST_RISE = 1e3
-_NESTEROV = "Nesterov 2004, theorem 2.2.3: the loss above the minimum shrinks by 1 − √(μ/L) a step"
 
 
 @dataclass(frozen=True)
@@ -116,9 +111,9 @@ def _known(objective: Any) -> Constants | None:
 def _global(known: Constants, momentum: float | None, nesterov: bool) -> Advice:
     strong = known.strong_convexity if known.strong_convexity > _NOTHING * known.smoothness else 0.0
     if known.convex:
-        setting, guarantee, why = _chosen(known.smoothness, strong, known.quadratic, momentum, nesterov)
+        setting, guarantee, why = best_setting(known.smoothness, strong, known.quadratic, momentum, nesterov)
     else:
-        setting, guarantee, why = _not_convex(known.smoothness, momentum or 0.0, nesterov)
+        setting, guarantee, why = setting_without_convexity(known.smoothness, momentum or 0.0, nesterov)
     return Advice(
         setting,
         learning_rate_limit(known.smoothness, setting.momentum, setting.nesterov),
@@ -132,95 +127,9 @@ def _global(known: Constants, momentum: float | None, nesterov: bool) -> Advice:
     )
 
 
-def _chosen(
-    smoothness: float, strong: float, quadratic: bool, momentum: float | None, nesterov: bool
-) -> tuple[Setting, str, str]:
-    """Setting, guarantee and reason, from global constants."""
-    if momentum is not None:
-        return _for_momentum(smoothness, strong, quadratic, momentum, nesterov)
-    if quadratic and strong:
-        pair = best_heavy_ball(smoothness, strong)
-        rise = _rise(pair.contraction_factor)
-        if rise > _LARGEST_RISE:
-            why = f"the loss is a quadratic so ill-conditioned that heavy ball could first rise {rise:.2g}-fold"
-            return best_nesterov(smoothness, strong), _NESTEROV, why
-        guarantee = (
-            "Polyak 1964: on a quadratic with eigenvalues in [μ, L] the error shrinks by √β a step in the long run"
-        )
-        why = "the loss is a quadratic whose smallest and largest curvature are known; on the way it may rise up to "
-        return pair, guarantee, f"{why}{rise:.3g}-fold"
-    if strong:
-        return best_nesterov(smoothness, strong), _NESTEROV, "the loss is strongly convex"
-    setting = _rated(1 / smoothness, smoothness, strong, _CUSTOMARY_MOMENTUM, True)
-    return setting, _ENERGY, "the loss is convex, but in some direction as flat as can be"
-
-
-def _rise(factor: float) -> float:
-    """The largest of ((1 + (1 + r) t) rᵗ)² over t, which bounds the loss of heavy ball with the best pair."""
-    if factor == 0:
-        return 1.0
-    steps = max(0.0, -1 / math.log(factor) - 1 / (1 + factor))
-    return float(((1 + (1 + factor) * steps) * factor**steps) ** 2)
-
-
-def _not_convex(smoothness: float, momentum: float, nesterov: bool) -> tuple[Setting, str, str]:
-    """The setting for a loss of which nothing but its smoothness is known."""
-    setting = _rated((1 - momentum) / smoothness, smoothness, 0.0, momentum, nesterov)
-    if momentum:
-        return setting, "", "(1 − β)/L, cautious, as the loss is not convex"
-    guarantee = (
-        "Nesterov 2004, section 1.2.3: every step lowers the loss by η‖gradient‖²/2 or more, so that the gradient "
-        "of a loss that is bounded below vanishes in the end; where, depends on the start"
-    )
-    return setting, guarantee, "1/L, safe wherever the loss is smooth"
-
-
-_ENERGY = (
-    "with η ≤ 1/L on a convex loss, loss + ‖last step‖²/(2η) never rises for any momentum up to 1, "
-    "and the loss tends to its minimum (Attouch & Cabot 2018)"
-)
-
-
-def _for_momentum(
-    smoothness: float, strong: float, quadratic: bool, momentum: float, nesterov: bool
-) -> tuple[Setting, str, str]:
-    """The learning rate for a momentum that is given."""
-    if not momentum:
-        if strong:
-            rate, guarantee = (
-                best_learning_rate(smoothness, strong),
-                "Nesterov 2004, theorem 2.1.15: the distance to the minimiser shrinks by (κ − 1)/(κ + 1) a step",
-            )
-        else:
-            rate, guarantee = (
-                1 / smoothness,
-                "Beck & Teboulle 2009, theorem 3.1: after t steps the loss is at most ‖w₀ − w*‖² L/(2t) too high",
-            )
-        why = "2/(L + μ), the best of plain descent" if strong else "1/L, safe wherever the loss is convex"
-    elif nesterov:
-        rate, guarantee, why = 1 / smoothness, _ENERGY, "1/L, safe for Nesterov's method wherever the loss is convex"
-    elif quadratic and strong:
-        # Both ends of the spectrum contract alike, and no other learning rate makes the slower of them faster.
-        rate = 2 * (1 + momentum) / (smoothness + strong)
-        guarantee = "Polyak 1964: heavy ball on a quadratic converges for every η below 2 (1 + β)/L"
-        why = "2 (1 + β)/(L + μ), the best of heavy ball with this momentum on a quadratic"
-    else:
-        rate = (1 - momentum) / smoothness
-        guarantee = (
-            "Ghadimi, Feyzmahdavian & Johansson 2015, theorem 1: the loss of the average iterate tends to the "
-            "minimum like 1/t"
-        )
-        why = "(1 − β)/L, safe for heavy ball wherever the loss is convex"
-    return _rated(rate, smoothness, strong, momentum, nesterov), guarantee, why
-
-
-def _rated(rate: float, smoothness: float, strong: float, momentum: float, nesterov: bool) -> Setting:
-    return Setting(rate, momentum, nesterov, contraction_factor(rate, smoothness, strong, momentum, nesterov))
-
-
 def _local(objective: Any, start: Params | None, momentum: float | None, nesterov: bool) -> Advice:
     """From the curvature at the start."""
-    own = momentum if momentum is not None else (_CUSTOMARY_MOMENTUM if objective.rows else 0.0)
+    own = momentum if momentum is not None else (CUSTOMARY_MOMENTUM if objective.rows else 0.0)
     return advise_from(spectrum(objective, start), own, nesterov)
 
 
@@ -249,9 +158,9 @@ def advise_from(found: Spectrum, momentum: float, nesterov: bool = False, *, qua
     convex = quadratic and found.smallest.value >= -max(found.rounding, found.smallest.residual)
     if convex:
         strong = strong if found.best_learning_rate is not None else 0.0
-        setting, guarantee, why = _for_momentum(steepness, strong, True, momentum, nesterov)
+        setting, guarantee, why = setting_for_momentum(steepness, strong, True, momentum, nesterov)
     else:
-        setting, guarantee = _rated(1 / steepness, steepness, strong, momentum, nesterov), ""
+        setting, guarantee = rated(1 / steepness, steepness, strong, momentum, nesterov), ""
         why = "one over the curvature at the start, which is all that is known and can grow along the way"
     limit = learning_rate_limit(steepness, momentum, nesterov)
     return Advice(setting, limit, steepness, strong, "local", convex, quadratic, guarantee, why)
@@ -283,7 +192,7 @@ def _with_batches(advice: Advice, objective: Any, known: Constants | None, batch
     )
     return replace(
         advice,
-        setting=_rated(rate, known.smoothness, advice.strong_convexity, momentum, advice.setting.nesterov),
+        setting=rated(rate, known.smoothness, advice.strong_convexity, momentum, advice.setting.nesterov),
         batch_size=batch_size,
         guarantee=guarantee,
         why=f"1/(2E) with the expected smoothness E = {expected:.4g} of batches of {batch_size} rows"
