@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import subprocess
@@ -161,6 +162,30 @@ def test_the_trial_is_what_sgd_of_pytorch_does():
         method.step()
     np.testing.assert_allclose(trial.losses, losses, rtol=1e-12)
     assert trial.end_loss == pytest.approx(float(nn.functional.cross_entropy(module(x.double()), y).detach()))
+
+
+def test_no_guarantee_and_half_the_rate_ends_no_lower():
+    x, y = classes()
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 3))
+    found = sd.torch.diagnose(module, nn.CrossEntropyLoss(), (x, y), steps=40)
+    first = 1 / (found.sharpness + found.spectrum.largest.residual)
+    for kept in (found.plain, found.with_momentum):
+        assert kept.learning_rate * 2**kept.halvings == pytest.approx(first)
+
+        def end(rate: float, momentum: float = kept.momentum) -> float:
+            twin = copy.deepcopy(module).double()
+            method = torch.optim.SGD(twin.parameters(), lr=rate, momentum=momentum)
+            for _ in range(40):
+                method.zero_grad()
+                nn.functional.cross_entropy(twin(x.double()), y).backward()
+                method.step()
+            return float(nn.functional.cross_entropy(twin(x.double()), y).detach())
+
+        assert kept.trial.end_loss == pytest.approx(end(kept.learning_rate))
+        assert end(kept.learning_rate / 2) >= kept.trial.end_loss
+        if kept.halvings:
+            assert end(2 * kept.learning_rate) > kept.trial.end_loss
 
 
 # Which rows

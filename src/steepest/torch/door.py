@@ -32,8 +32,8 @@ def diagnose(
     """Which learning rate the loss of a PyTorch module allows, why, and whether a short run bears it out.
 
     The largest Hessian eigenvalue at the module's parameters and the limit 2/λmax that follows; the learning rate for
-    ``torch.optim.SGD`` without and with momentum, each tried on a copy and halved until it goes down; the gradient
-    noise scale, and the batch size that follows.
+    ``torch.optim.SGD`` without and with momentum, each tried on a copy, halved until it goes down and, where nothing
+    guarantees it, until half of it ends no lower; the gradient noise scale, and the batch size that follows.
 
     The module is left as it is found, bit for bit: parameters, gradients, buffers, modes and flags, and with it every
     random number generator, also where an error or Ctrl-C ends the call. The work is done on a copy of the module on

@@ -79,7 +79,7 @@ class Recommendation:
 
     Attributes:
         advice: what theory says, with the learning rate that stood its trial.
-        halvings: how often the first one was halved until the trial went down.
+        halvings: how often the first one was halved until the trial went down, and half of it did not end lower.
         trial: of the rate that stood.
     """
 
@@ -108,12 +108,12 @@ class Recommendation:
         times = "once" if self.halvings == 1 else f"{self.halvings} times"
         kept = f"halved {times} until" if self.halvings else "kept because"
         tried = f"{kept} {self.trial.steps} steps of it went down"
-        if self.advice.guarantee:
-            return (
-                "As certain as that the loss is a quadratic: the curvature was the same at two other points; "
-                f"then {self.advice.guarantee}, with all rows a step; {tried}"
-            )
-        return f"Uncertain: {tried}; nothing guarantees what comes after"
+        if not self.advice.guarantee:
+            return f"Uncertain: {tried}, and lower than at half the rate; nothing guarantees what comes after"
+        return (
+            "As certain as that the loss is a quadratic: the curvature was the same at two other points; "
+            f"then {self.advice.guarantee}, with all rows a step; {tried}"
+        )
 
     @property
     def sentence(self) -> str:

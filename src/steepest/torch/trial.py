@@ -75,15 +75,25 @@ def tried(name: str, loss: ModuleLoss, first: FirstStep, rate: float, advice: Ad
 def recommended(name: str, loss: ModuleLoss, first: FirstStep, advice: Advice, steps: int) -> Recommendation:
     """The advice, its learning rate halved until a trial of it goes down.
 
+    Where nothing guarantees the advice it is halved further, for as long as the loss then ends lower: with momentum
+    the curvature at the start says little of a rate that carries on in one direction.
+
     Raises:
         ValueError: no learning rate goes down.
     """
     rate = advice.setting.learning_rate
+    kept: Recommendation | None = None
     for halvings in range(_MOST_HALVINGS):
         trial = tried(name, loss, first, rate, advice, steps)
+        if kept is not None and not trial.end_loss < kept.trial.end_loss:
+            return kept
         if trial.went_down:
-            return Recommendation(_with_rate(advice, rate), halvings, trial)
+            kept = Recommendation(_with_rate(advice, rate), halvings, trial)
+            if advice.guarantee:
+                return kept
         rate /= 2
+    if kept is not None:
+        return kept
     raise ValueError(
         f"no learning rate from {advice.setting.learning_rate:.3g} down to {rate:.3g} lowers the loss in {steps} "
         "steps; the parameters may stand at a minimum or on a kink of the loss, so start elsewhere"
