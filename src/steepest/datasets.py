@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,6 +122,21 @@ def read_table(path: str | Path) -> pd.DataFrame:
         ValueError: unknown suffix; the file cannot be read as what it claims to be; no rows; two columns of one name.
         PermissionError: the file may not be read.
     """
+    file = check_file(path)
+    with reading(file):
+        table = pd.read_parquet(file) if file.suffix.lower() == ".parquet" else _csv(file)
+    if table.empty:
+        raise ValueError(f"{file} holds no rows; a table needs a header and at least one row")
+    return table
+
+
+def check_file(path: str | Path) -> Path:
+    """The path of a table, made sure of: its suffix is known, and there is a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: unknown suffix, or a folder.
+    """
     file = Path(path)
     if file.suffix.lower() not in SUFFIXES:
         raise ValueError(
@@ -129,26 +146,42 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise FileNotFoundError(f"there is no table at {file}")
     if file.is_dir():
         raise ValueError(f"{file} is a folder; give the path of a table")
+    return file
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """What goes wrong while a file is read, as a sentence that names it.
+
+    Raises:
+        ValueError: it cannot be read as what its suffix claims.
+        PermissionError: it may not be read.
+    """
     try:
-        table = _parsed(file)
+        yield
     except PermissionError:
         raise PermissionError(f"{file} may not be read; check its permissions") from None
     except Exception as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{file} cannot be read as {file.suffix[1:].upper()}: {first}") from error
-    if table.empty:
-        raise ValueError(f"{file} holds no rows; a table needs a header and at least one row")
-    return table
 
 
-def _parsed(file: Path) -> pd.DataFrame:
-    if file.suffix.lower() == ".parquet":
-        return pd.read_parquet(file)
+def csv_names(file: Path) -> list[str]:
+    """The names in a CSV file's header.
+
+    Raises:
+        ValueError: two columns of one name.
+    """
     # pandas renames a second column of the same name; whoever wrote the table should know of it.
     header = pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0]
     twice = header[header.duplicated() & header.notna()]
     if len(twice):
         raise ValueError(f"two columns are called {twice.iloc[0]!r}")
+    return [str(name) for name in pd.read_csv(file, nrows=0).columns]
+
+
+def _csv(file: Path) -> pd.DataFrame:
+    csv_names(file)
     # In one piece, so that a column has one type and not one a chunk.
     return pd.read_csv(file, low_memory=False)
 

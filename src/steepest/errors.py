@@ -17,6 +17,16 @@ def unknown_name(what: str, given: str, allowed: Iterable[str]) -> ValueError:
     "unknown landscape 'rosenbrok': did you mean 'rosenbrock'? Allowed: bowl, rosenbrock"
     """
     names = sorted(allowed)
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(given, names)
+    hint = f"did you mean {near!r}? " if near is not None else ""
     return ValueError(f"unknown {what} {given!r}: {hint}Allowed: {', '.join(names)}")
+
+
+def nearest(given: str, names: Iterable[str]) -> str | None:
+    """The name that is most like the one given; None where none is.
+
+    >>> nearest("Size", ["size", "town"])
+    'size'
+    """
+    near = difflib.get_close_matches(given, list(names), n=1, cutoff=0.5)
+    return near[0] if near else None

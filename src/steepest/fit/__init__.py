@@ -2,7 +2,22 @@
 
 from steepest.fit.fitting import Fit, Recipe, fit
 from steepest.fit.folder import check_folder, summary, write_fit
+from steepest.fit.inspection import InspectedColumn, Inspection, Remark
 from steepest.fit.predictor import Predictor, load_model
-from steepest.fit.setup import table_risk
+from steepest.fit.setup import inspect_table, table_risk
 
-__all__ = ["Fit", "Predictor", "Recipe", "check_folder", "fit", "load_model", "summary", "table_risk", "write_fit"]
+__all__ = [
+    "Fit",
+    "InspectedColumn",
+    "Inspection",
+    "Predictor",
+    "Recipe",
+    "Remark",
+    "check_folder",
+    "fit",
+    "inspect_table",
+    "load_model",
+    "summary",
+    "table_risk",
+    "write_fit",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -10,27 +11,55 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from steepest.datasets import read_table
-from steepest.fit.columns import named
+from steepest.errors import unknown_name
+from steepest.fit.memory import check_column, check_csv
+from steepest.fit.tables import Table, opened_table
 
 _FEWEST_ROWS = 10
 _LARGEST_SEED = 2**32 - 1
 
 
-def checked_table(table: pd.DataFrame | str | Path) -> pd.DataFrame:
-    """The table, read if it is a path, its columns called by different strings, with rows enough to be split.
+def checked_table(table: pd.DataFrame | str | Path, allowed: int) -> Table:
+    """The table, its columns called by different strings, with rows enough to be split.
+
+    Args:
+        table: a DataFrame, or a path.
+        allowed: bytes of memory that the fit may take.
 
     Raises:
         TypeError: neither a DataFrame nor a path.
-        ValueError: two columns of one name; too few rows; a file that cannot be read.
+        ValueError: two columns of one name; too few rows; a file that cannot be read, or needs more memory.
         FileNotFoundError: there is no such file.
     """
-    data = named(read_table(table) if isinstance(table, str | Path) else table)
+    if isinstance(table, str | Path) and Path(table).suffix.lower() == ".csv" and Path(table).is_file():
+        check_csv(Path(table), allowed)
+    data = opened_table(table)
     if len(data) < _FEWEST_ROWS:
         raise ValueError(
             f"the table has {len(data)} rows; at least {_FEWEST_ROWS} are needed to train, choose and test"
         )
+    check_column(len(data), allowed)
     return data
+
+
+def checked_choice(table: Table, target: str, ignore: Sequence[str], keep: Sequence[str]) -> None:
+    """Columns to ignore or to keep must be in the table, and not be the target.
+
+    Raises:
+        TypeError: a single name where several are to be given.
+        ValueError: no such column, with the nearest match; the target; a column in both.
+    """
+    for name, columns in (("ignore", ignore), ("keep", keep)):
+        if isinstance(columns, str):
+            raise TypeError(f"{name} must be a list of columns, got {columns!r}; write [{columns!r}]")
+        for column in columns:
+            if column == target:
+                raise ValueError(f"{name}: {column!r} is the target; give another column")
+            if column not in table.names:
+                raise unknown_name(f"column in {name}", str(column), table.names)
+    both = [column for column in ignore if column in keep]
+    if both:
+        raise ValueError(f"{both[0]!r} is both in ignore and in keep; give it once")
 
 
 def check_shares(**shares: float) -> None:

@@ -1,54 +1,25 @@
-"""From a table's columns to standardised features, and back from plain JSON.
-
-What is learnt from the training rows (medians, means, scales, categories) comes from scikit-learn's transformers and is
-kept as plain numbers and strings, so that a saved model needs neither pickle nor the version it was made with.
-"""
+"""From a table's columns to standardised features, and back from plain JSON."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from numbers import Real
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-MISSING = "(missing)"
-_MOST_CATEGORIES = 200
+from steepest.errors import nearest
+from steepest.fit.encoders import CategoricalColumn, NumericColumn, learn_categories, learn_numbers
+from steepest.fit.inspection import InspectedColumn, Inspection, Remark
+from steepest.fit.leakage import Leaks
+from steepest.fit.recognition import Recognised, recognised
+from steepest.fit.tables import FrameTable, Table
+from steepest.fit.values import as_numbers, check_names, is_numeric, listed, named
 
-
-@dataclass(frozen=True)
-class NumericColumn:
-    """A column of numbers: ``fill`` where missing, then (value − mean) / scale."""
-
-    name: str
-    fill: float
-    mean: float
-    scale: float
-
-    def encoded(self, column: pd.Series[Any]) -> NDArray[np.float64]:
-        """Shape (rows, 1)."""
-        values = as_numbers(column)
-        standardised = (np.where(np.isnan(values), self.fill, values) - self.mean) / self.scale
-        return np.asarray(standardised)[:, None]
-
-
-@dataclass(frozen=True)
-class CategoricalColumn:
-    """A column of categories: one indicator each; a category never seen in training has none."""
-
-    name: str
-    categories: tuple[str, ...]
-
-    def encoded(self, column: pd.Series[Any]) -> NDArray[np.float64]:
-        """Shape (rows, categories)."""
-        values = as_categories(column)
-        return np.asarray(values[:, None] == np.asarray(self.categories, object)[None, :], float)
+_TOGETHER = 2**22
+_MOST_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -64,6 +35,11 @@ class Columns:
     dropped: dict[str, str]
 
     @property
+    def names(self) -> list[str]:
+        """Of the columns that are used."""
+        return [column.name for column in self.columns]
+
+    @property
     def feature_names(self) -> list[str]:
         """One name a feature; an indicator is ``column=category``."""
         names = []
@@ -74,18 +50,62 @@ class Columns:
                 names.extend(f"{column.name}={category}" for category in column.categories)
         return names
 
-    def encoded(self, table: pd.DataFrame) -> NDArray[np.float64]:
+    @property
+    def width(self) -> int:
+        """How many features there are."""
+        return sum(column.width for column in self.columns)
+
+    def encoded(
+        self, table: pd.DataFrame, first: int = 0, unknown: dict[str, int] | None = None
+    ) -> NDArray[np.float64]:
         """Features of shape (rows, features).
+
+        Args:
+            table: with the columns that are used, and any others.
+            first: number of the table's first row, where it is a stretch of a longer one.
+            unknown: column → rows whose category was never seen in training; counted up.
 
         Raises:
             TypeError: not a DataFrame.
-            ValueError: a column is not there or there twice, or one of numbers holds something else.
+            ValueError: columns are not there or there twice, or hold what they did not when the model was trained;
+                each is named.
         """
-        table = named(table)
-        missing = [column.name for column in self.columns if column.name not in table]
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(f"the table must be a DataFrame, got {type(table).__name__}")
+        names = [str(name) for name in table.columns]
+        self.check(names)
+        table = table.set_axis(names, axis=1)
+        features = np.empty((len(table), self.width))
+        wrong = []
+        place = 0
+        for column in self.columns:
+            try:
+                strange = column.write(table[column.name], features[:, place : place + column.width], first)
+            except ValueError as error:
+                wrong.append(str(error))
+                continue
+            if unknown is not None and strange:
+                unknown[column.name] = unknown.get(column.name, 0) + strange
+            place += column.width
+        if wrong:
+            more = f"; and {len(wrong) - _MOST_TOLD} columns more" if len(wrong) > _MOST_TOLD else ""
+            raise ValueError("; ".join(wrong[:_MOST_TOLD]) + more)
+        return features
+
+    def check(self, names: Sequence[str]) -> None:
+        """A table with columns of these names must have those that are used, each once.
+
+        Raises:
+            ValueError: some are not there, or there twice; each is named.
+        """
+        used = set(self.names)
+        check_names([name for name in names if name in used])
+        there = set(names)
+        missing = [name for name in self.names if name not in there]
         if missing:
-            raise ValueError(f"the table lacks {_listed(missing)}; it has {_listed(list(table.columns))}")
-        return np.concatenate([column.encoded(table[column.name]) for column in self.columns], axis=1)
+            near = nearest(missing[0], [name for name in names if name not in used])
+            hint = f" (is {near!r} meant for {missing[0]!r}?)" if near else ""
+            raise ValueError(f"the table lacks {listed(missing)}; it has {listed(list(names))}{hint}")
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, numbers and strings; :meth:`from_json` takes them back."""
@@ -113,117 +133,153 @@ def learn_columns(table: pd.DataFrame, training: NDArray[np.intp]) -> Columns:
     Raises:
         ValueError: infinity or something too large in a column; no column is left.
     """
-    table = named(table)
-    used: list[NumericColumn | CategoricalColumn] = []
-    dropped: dict[str, str] = {}
-    for name in table.columns:
-        column = table[name]
-        rows = column.iloc[training]
-        reason = _unusable(column, rows)
-        if reason is not None:
-            dropped[name] = reason
-        elif is_numeric(column):
-            used.append(_numeric(name, column, training))
-        else:
-            encoder = OneHotEncoder(handle_unknown="ignore").fit(as_categories(rows)[:, None])
-            used.append(CategoricalColumn(name, tuple(str(value) for value in encoder.categories_[0])))
-    if not used:
-        reasons = "; ".join(f"{name} {why}" for name, why in dropped.items())
+    frame = named(table)
+    return learn(FrameTable(frame), list(frame.columns), training).columns
+
+
+@dataclass(eq=False)
+class Learnt:
+    """What was learnt of each column, in the order of the table.
+
+    Attributes:
+        used: name → what is done with it.
+        dropped: name → why it is not used.
+        inspected: name → what it was found to be.
+        remarks: what to look at.
+    """
+
+    used: dict[str, NumericColumn | CategoricalColumn] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    inspected: dict[str, InspectedColumn] = field(default_factory=dict)
+    remarks: list[Remark] = field(default_factory=list)
+
+    @property
+    def columns(self) -> Columns:
+        """Those that are used, and why the others are not."""
+        return Columns(tuple(self.used[name] for name in self.inspected if name in self.used), self.dropped)
+
+    @property
+    def inspection(self) -> Inspection:
+        """Every column, and what to look at, leaks first."""
+        ordered = sorted(self.remarks, key=lambda remark: remark.kind != "leak")
+        return Inspection(tuple(self.inspected.values()), tuple(ordered))
+
+    def leave_out(self, name: str, found: Recognised) -> None:
+        """Remember a column that is of no use."""
+        assert found.reason is not None
+        self.dropped[name] = found.reason
+        self.inspected[name] = InspectedColumn(name, found.kind, found.missing, found.distinct, "left out")
+        self.remarks.append(Remark(name, found.kind, f"is left out: it {found.reason}", found.remedy or ""))
+
+    def take(self, column: NumericColumn | CategoricalColumn) -> None:
+        """Remember what is done with a column."""
+        self.used[column.name] = column
+
+
+def learn(
+    table: Table,
+    names: Sequence[str],
+    training: NDArray[np.intp],
+    leaks: Leaks | None = None,
+    ignore: Sequence[str] = (),
+    keep: Sequence[str] = (),
+) -> Learnt:
+    """What to do with some columns of a table, learnt from the training rows; a few columns at a time are in memory.
+
+    Args:
+        table: where they are read from.
+        names: of the columns, without the target.
+        training: positions of the rows to learn from.
+        leaks: what looks for the target in each of them; None looks for nothing.
+        ignore: columns that are not read.
+        keep: columns that are learnt from though they look like identifiers, dates or text.
+
+    Raises:
+        ValueError: infinity or something too large in a column; no column is left.
+    """
+    learnt = Learnt()
+    for name in names:
+        # In the order of the table, whatever happens to each.
+        learnt.inspected[name] = InspectedColumn(name, "ignored", None, None, "left out, as asked")
+    waiting: list[tuple[str, NDArray[np.float64]]] = []
+    together = max(1, _TOGETHER // max(1, len(training)))
+    counted: list[tuple[str, Recognised]] = []
+    for column in table.columns([name for name in names if name not in set(ignore)]):
+        name = str(column.name)
+        found = recognised(column, training, name in keep)
+        _warn_of_leak(learnt, leaks, column, found)
+        if found.reason is not None:
+            learnt.leave_out(name, found)
+            if found.kind == "identifier" and is_numeric(column):
+                counted.append((name, found))
+            continue
+        _use(learnt, column, found, training, waiting)
+        if len(waiting) >= together:
+            _standardise(learnt, waiting)
+    _standardise(learnt, waiting)
+    if not learnt.used and counted:
+        _take_all_the_same(learnt, table, counted, training)
+    if not learnt.used:
+        reasons = "; ".join(f"{name} {why}" for name, why in learnt.dropped.items())
         raise ValueError(f"no column is left to learn from: {reasons or 'the table has only its target'}")
-    return Columns(tuple(used), dropped)
+    learnt.dropped |= {name: "was to be ignored" for name in names if learnt.inspected[name].kind == "ignored"}
+    return learnt
 
 
-def _numeric(name: str, column: pd.Series[Any], training: NDArray[np.intp]) -> NumericColumn:
-    values = as_numbers(column)[training, None]
-    imputer = SimpleImputer(strategy="median").fit(values)
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaler = StandardScaler().fit(imputer.transform(values))
-    if not np.isfinite([scaler.mean_[0], scaler.scale_[0]]).all():
-        largest = np.nanmax(np.abs(values))
-        raise ValueError(f"column {name!r} holds numbers too large to standardise, up to {largest:.3g}; rescale it")
-    return NumericColumn(name, float(imputer.statistics_[0]), float(scaler.mean_[0]), float(scaler.scale_[0]))
-
-
-def is_numeric(column: pd.Series[Any]) -> bool:
-    """Whether a column holds real numbers or switches."""
-    return bool(pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column))
-
-
-def foreign_kinds(column: pd.Series[Any]) -> list[str]:
-    """The kinds of what a column holds that is neither a number, nor a switch, nor text, nor missing.
-
-    >>> foreign_kinds(pd.Series([1, "two", None, [3]]))
-    ['list']
-    """
+def _use(
+    learnt: Learnt,
+    column: pd.Series[Any],
+    found: Recognised,
+    training: NDArray[np.intp],
+    waiting: list[tuple[str, NDArray[np.float64]]],
+) -> None:
+    """Learn a column; numbers wait until there are some of them."""
+    name = str(column.name)
     if is_numeric(column):
-        return []
-    return sorted({type(value).__name__ for value in column.dropna() if not isinstance(value, str | Real)})
+        waiting.append((name, as_numbers(column)[training]))
+        use = "taken as it is, standardised" if found.kind == "switch" else "standardised"
+        if found.missing:
+            use += ", filled with its median where missing"
+    else:
+        learnt.take(learn_categories(column.iloc[training]))
+        use = f"{learnt.used[name].width} indicators"
+    learnt.inspected[name] = InspectedColumn(name, found.kind, found.missing, found.distinct, use)
 
 
-def as_numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
-    """A column's values as floats, NaN where missing.
-
-    Raises:
-        ValueError: something in it is not a number, or is infinite (the row is named).
-    """
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=math.nan)
-    wrong = np.isnan(numbers) & column.notna().to_numpy()
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ValueError(f"column {column.name!r} should hold numbers, got {column.iloc[row]!r} in row {row}")
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        raise ValueError(
-            f"column {column.name!r} holds {numbers[row]} in row {row}; replace infinities or drop such rows"
-        )
-    return numbers
+def _standardise(learnt: Learnt, waiting: list[tuple[str, NDArray[np.float64]]]) -> None:
+    if waiting:
+        names = [name for name, _ in waiting]
+        values = np.stack([own for _, own in waiting], axis=1)
+        waiting.clear()
+        for column in learn_numbers(names, values):
+            learnt.take(column)
 
 
-def named(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with its columns called by strings, no two the same.
-
-    Raises:
-        TypeError: not a DataFrame.
-        ValueError: two columns of one name.
-    """
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"the table must be a DataFrame, got {type(table).__name__}")
-    renamed = table.set_axis([str(name) for name in table.columns], axis=1)
-    twice = renamed.columns[renamed.columns.duplicated()]
-    if len(twice):
-        raise ValueError(f"two columns of the table are called {twice[0]!r}; rename one")
-    return renamed
+def _warn_of_leak(learnt: Learnt, leaks: Leaks | None, column: pd.Series[Any], found: Recognised) -> None:
+    words = None if leaks is None else leaks.found(column, found)
+    if words is None:
+        return
+    name = str(column.name)
+    if found.reason is None:
+        what = f"may give the target away: it {words}"
+        remedy = f"if it is not known when a prediction is wanted, leave it out: --ignore {name!r} (ignore=[{name!r}])"
+        learnt.remarks.append(Remark(name, "leak", what, remedy))
+    else:
+        learnt.remarks.append(Remark(name, found.kind, f"gives the target away: it {words}", "it is left out already"))
 
 
-def as_categories(column: pd.Series[Any]) -> NDArray[Any]:
-    """A column's values as strings in an object array; missing ones are a category of their own."""
-    return np.asarray(
-        [MISSING if missing else str(value) for value, missing in zip(column, column.isna(), strict=True)], object
-    )
-
-
-def _unusable(column: pd.Series[Any], rows: pd.Series[Any]) -> str | None:
-    """Why a column is of no use, or None."""
-    if rows.isna().all():
-        return "is empty in the training rows"
-    foreign = foreign_kinds(column)
-    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
-        return "holds dates; derive numbers from them (year, weekday) to use it"
-    if foreign:
-        return f"holds values of kind {', '.join(foreign)}; convert them to numbers or text to use it"
-    distinct = rows.nunique(dropna=False)
-    if distinct == 1:
-        return "is constant in the training rows"
-    if is_numeric(column):
-        return None
-    if distinct == len(rows):
-        return "is different in every row, as an identifier is"
-    if distinct > _MOST_CATEGORIES:
-        return f"has {distinct} categories, more than {_MOST_CATEGORIES}"
-    return None
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+def _take_all_the_same(
+    learnt: Learnt, table: Table, counted: list[tuple[str, Recognised]], training: NDArray[np.intp]
+) -> None:
+    """A table whose only numbers count its rows is a table of a function of them: they are what there is to learn."""
+    waiting: list[tuple[str, NDArray[np.float64]]] = []
+    known = dict(counted)
+    for column in table.columns(list(known)):
+        name = str(column.name)
+        found = known[name]
+        del learnt.dropped[name]
+        learnt.remarks = [remark for remark in learnt.remarks if remark.column != name]
+        _use(learnt, column, Recognised("number", found.missing, found.distinct), training, waiting)
+        what = f"looks like an identifier, for it {found.reason}; it is used because nothing else is there"
+        learnt.remarks.append(Remark(name, "identifier", what, "check that it measures something"))
+    _standardise(learnt, waiting)

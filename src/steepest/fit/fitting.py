@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 from steepest import models
 from steepest.descent import Descent, Stop, Verdict, descend
 from steepest.errors import unknown_name
-from steepest.fit.arguments import check_split, checked_rates, checked_table, is_automatic
+from steepest.fit.arguments import check_split, checked_choice, checked_rates, checked_table, is_automatic
 from steepest.fit.choice import chosen
+from steepest.fit.inspection import Inspection
+from steepest.fit.memory import allowed_memory
 from steepest.fit.predictor import Predictor
 from steepest.fit.rows import Rows, split
 from steepest.fit.scores import Scored, classification_scores, regression_scores
-from steepest.fit.setup import Setup, prepared
+from steepest.fit.setup import Setup, prepared, recognised_target
 from steepest.fit.task import recognise
 from steepest.risk import EmpiricalRisk
 
@@ -30,6 +33,9 @@ _STOP = Stop(gradient_norm=1e-6)
 _EPOCHS = {"affine": 1000, "mlp": 60}
 _MOMENTUM = 0.9
 _RECORDS = 200
+_LONG_BATCH = 1024
+_LONG_STEPS = 20_000
+_FEWEST_EPOCHS = 3
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Fit:
         rows: part → number of rows: train, validation, test.
         source: the table's path, where it came from one.
         chosen_because: why this learning rate, in words.
+        inspection: what every column was found to be and what was done with it, and what to look at.
     """
 
     predictor: Predictor
@@ -68,6 +75,7 @@ class Fit:
     rows: dict[str, int]
     source: str | None
     chosen_because: str
+    inspection: Inspection
 
 
 def fit(
@@ -84,6 +92,9 @@ def fit(
     test_size: float = 0.2,
     validation_size: float = 0.2,
     seed: int = 0,
+    ignore: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    memory: float | None = None,
     progress: bool | None = None,
 ) -> Fit:
     """Fit a model to a table: sweep learning rates, pick by validation loss, train, and score on rows held out.
@@ -105,6 +116,10 @@ def fit(
         test_size: share of the rows held out for the scores.
         validation_size: share of the others held out to choose by.
         seed: of the splits, the start and the batches.
+        ignore: columns that are left out.
+        keep: columns that are used though they look like identifiers, dates or text.
+        memory: GiB that the fit may take; by default three quarters of what is free. What a Parquet file holds is read
+            by row group where its features do not fit.
         progress: as in ``descend``.
 
     Raises:
@@ -120,44 +135,66 @@ def fit(
     check_split(test_size, validation_size, seed)
     automatic = is_automatic(learning_rate, method)
     given = None if learning_rate is None or automatic else checked_rates(learning_rate)
-    data, target = checked_table(table), str(target)
-    rows = split(data, recognise(data, target, model), test_size, validation_size, seed)
-    setup = prepared(data, target, model, models.mlp(hidden_layer_sizes).hidden_layer_sizes, rows.train, l2)
+    allowed = allowed_memory(memory)
+    data = checked_table(table, allowed)
+    checked_choice(data, str(target), ignore, keep)
+    task, frame = recognised_target(data, str(target), model)
+    rows = split(frame, task, test_size, validation_size, seed)
+    widths = models.mlp(hidden_layer_sizes).hidden_layer_sizes
+    task = recognise(frame, task.target, model, rows.train)
+    choice: dict[str, Any] = {"ignore": ignore, "keep": keep, "allowed": allowed}
+    setup = prepared(data, task, task.encoded(frame[task.target]), rows, model=model, hidden=widths, l2=l2, **choice)
     name, constructor, fixed = _method("sgd" if automatic else method, setup.kind)
-    size = batch_size if batch_size is not None or setup.kind == "affine" else min(32, len(rows.train))
-    most = _EPOCHS[setup.kind] if epochs is None else epochs
+    size, usual = _pace(setup, len(rows.train), batch_size)
+    most = usual if epochs is None else epochs
     settings = {"batch_size": size, "stop": _STOP, "seed": seed, "path": False, "progress": progress, **fixed}
-    rates, advice = _advised(setup, rows, settings) if automatic else (given, "")
+    rates, advice = _advised(setup, settings) if automatic else (given, "")
     sweep = descend(
-        setup.risk(rows.train),
+        setup.risk("train"),
         constructor,
         learning_rate=_RATES[setup.kind] if rates is None else rates,
         epochs=most,
         every=max(1, most // _RECORDS),
-        record={"validation_loss": setup.risk(rows.validation, with_l2=False)},
+        record={"validation_loss": setup.validation()},
         **settings,
     )
     rate, soonest, why = chosen(sweep, convex=setup.kind == "affine")
     used = most if setup.kind == "affine" else soonest
-    training = _trained(setup.risk(rows.together), constructor, rate, used, settings)
+    training = _trained(setup.risk("together"), constructor, rate, used, settings)
     predictor = Predictor(setup.columns, setup.task, setup.architecture, jax.tree.map(np.asarray, training.params))
     return Fit(
         predictor,
-        Recipe(name, rate, fixed.get("momentum"), size, used, setup.strength(rows.together), seed),
+        Recipe(name, rate, fixed.get("momentum"), size, used, setup.strength("together"), seed),
         sweep,
         training,
-        _scores(predictor, data, rows, seed),
+        _scores(predictor, setup, rows, frame[task.target], seed),
         rows.counts,
-        None if isinstance(table, pd.DataFrame) else str(table),
+        data.source,
         advice + why,
+        setup.inspection,
     )
 
 
-def _advised(setup: Setup, rows: Rows, settings: dict[str, Any]) -> tuple[NDArray[np.float64], str]:
+def _pace(setup: Setup, rows: int, batch_size: int | None) -> tuple[int | None, int]:
+    """Rows of a step and most epochs, where they are not stated.
+
+    The full batch where it is in memory or known by its moments; else batches, longer and fewer the more rows there
+    are, for an epoch of many rows takes as many steps as many epochs of few.
+    """
+    full = setup.kind == "affine" and (setup.by_moments or not setup.is_streamed)
+    if full:
+        return batch_size, _EPOCHS["affine"]
+    if not setup.is_streamed:
+        return min(32, rows) if batch_size is None else batch_size, _EPOCHS[setup.kind]
+    size = min(_LONG_BATCH, rows) if batch_size is None else batch_size
+    return size, max(_FEWEST_EPOCHS, min(_EPOCHS[setup.kind], round(_LONG_STEPS * size / rows)))
+
+
+def _advised(setup: Setup, settings: dict[str, Any]) -> tuple[NDArray[np.float64], str]:
     """The one learning rate that suits the training rows, and those with the validation rows, and why."""
     found = [
         descend(setup.risk(part), optax.sgd, learning_rate="auto", steps=1, **settings).dataset.attrs
-        for part in (rows.train, rows.together)
+        for part in ("train", "together")
     ]
     smaller = min(found, key=lambda attributes: attributes["learning_rate"])
     return np.array([smaller["learning_rate"]]), smaller["learning_rate_chosen"] + "; "
@@ -188,16 +225,17 @@ def _trained(risk: EmpiricalRisk, constructor: Any, rate: float, epochs: int, se
     return training
 
 
-def _scores(predictor: Predictor, data: pd.DataFrame, rows: Rows, seed: int) -> dict[str, Scored]:
-    test = data.iloc[rows.test]
-    target = predictor.task.target
-    if not predictor.task.is_classification:
-        own = data[target].to_numpy(float)
-        baseline = np.full(len(rows.test), own[rows.together].mean())
-        return regression_scores(own[rows.test], predictor.predict(test), baseline, seed)
-    labels = predictor.task.encoded(data[target])
-    assert predictor.task.classes is not None
-    shares = np.bincount(labels[rows.together], minlength=len(predictor.task.classes)) / len(rows.together)
+def _scores(predictor: Predictor, setup: Setup, rows: Rows, target: pd.Series[Any], seed: int) -> dict[str, Scored]:
+    """On the test rows; the target is as it stands in the table."""
+    blocks = [predictor.outputs_of(block) for block in setup.features.blocks("test")]
+    outputs, task = np.concatenate(blocks), setup.task
+    positions = setup.features.positions("test")
+    if task.classes is None:
+        own = target.to_numpy(float)
+        baseline = np.full(len(positions), own[rows.together].mean())
+        return regression_scores(own[positions], task.decoded(outputs), baseline, seed)
+    labels = setup.targets
+    shares = np.bincount(labels[rows.together], minlength=len(task.classes)) / len(rows.together)
     return classification_scores(
-        labels[rows.test], predictor.probabilities(test), np.tile(shares, (len(rows.test), 1)), seed
+        labels[positions], predictor.probabilities_of(outputs), np.tile(shares, (len(positions), 1)), seed
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from steepest.objectives import Params
 from steepest.precision import double_precision
 
 _FORMAT = 1
+_BLOCK = 2**22
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,25 @@ class Predictor:
 
     def outputs(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """Predictions on the model's own scale: (rows,) or logits (rows, classes)."""
-        x = self.columns.encoded(table)
+        return self._by_blocks(table, self.outputs_of)
+
+    def outputs_of(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As :meth:`outputs`, from features of shape (rows, features) as ``columns`` encodes them."""
         with double_precision():
-            return np.asarray(self.architecture.built(self.task)(self.params, x), np.float64)
+            return np.asarray(self.architecture.built(self.task)(self.params, features), np.float64)
+
+    def probabilities_of(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The probability of every class, from logits (rows, classes)."""
+        with double_precision():
+            return np.asarray(jax.nn.softmax(outputs, axis=1))
+
+    def _by_blocks(self, table: pd.DataFrame, function: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
+        """A function of the features of a table, a few rows at a time, for they may take more than the table."""
+        step = max(1, _BLOCK // max(1, self.columns.width))
+        if not isinstance(table, pd.DataFrame) or len(table) <= step:
+            return function(self.columns.encoded(table))
+        starts = range(0, len(table), step)
+        return np.concatenate([function(self.columns.encoded(table.iloc[at : at + step], at)) for at in starts])
 
     def predict(self, table: pd.DataFrame) -> NDArray[Any]:
         """One number or class a row, in the target's own units.
@@ -76,8 +94,7 @@ class Predictor:
         """
         if not self.task.is_classification:
             raise ValueError("the model predicts numbers and has no probabilities; use predict")
-        with double_precision():
-            return np.asarray(jax.nn.softmax(self.outputs(table), axis=1))
+        return self.probabilities_of(self.outputs(table))
 
     def save(self, folder: Path) -> None:
         """Write ``model.npz`` and ``model.json`` into a folder."""

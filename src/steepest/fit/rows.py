@@ -27,6 +27,11 @@ class Rows:
         """All rows but those of the test."""
         return np.concatenate([self.train, self.validation])
 
+    def part(self, name: str) -> NDArray[np.intp]:
+        """The positions of a part: ``train``, ``validation``, ``together`` or ``test``."""
+        found: NDArray[np.intp] = getattr(self, name)
+        return found
+
     @property
     def counts(self) -> dict[str, int]:
         """Rows of each part."""

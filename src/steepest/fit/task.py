@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from steepest.errors import unknown_name
-from steepest.fit.columns import as_numbers, foreign_kinds, is_numeric
+from steepest.fit.values import as_numbers, foreign_kinds, is_numeric
 
 MODELS = ("linear", "softmax", "mlp")
 _MOST_CLASSES = 20
@@ -44,7 +44,8 @@ class Task:
         if self.classes is None:
             return np.asarray((as_numbers(column) - self.mean) / self.scale)
         number = {value: place for place, value in enumerate(self.classes)}
-        return np.asarray([number[_plain(value)] for value in column], np.int64)
+        codes, found = pd.factorize(column)
+        return np.asarray([number[_plain(value)] for value in found], np.int64)[codes]
 
     def decoded(self, predictions: NDArray[Any]) -> NDArray[Any]:
         """Classes or numbers in the target's own units, from logits (rows, classes) or predictions (rows,)."""
@@ -83,9 +84,10 @@ def recognise(
     kinds = foreign_kinds(column)
     if kinds:
         raise ValueError(f"target {target!r} holds values of kind {', '.join(kinds)}; convert them to numbers or text")
-    if column.nunique() == 1:
+    distinct = _distinct(column)
+    if distinct == 1:
         raise ValueError(f"target {target!r} is {_plain(column.iloc[0])!r} in every row; there is nothing to learn")
-    classes, why = _recognised(column, model)
+    classes, why = _recognised(column, model, distinct)
     if classes is not None:
         return Task(target, classes, 0.0, 1.0, why)
     values = as_numbers(column)
@@ -97,11 +99,18 @@ def recognise(
     return Task(target, None, mean, scale, why)
 
 
-def _recognised(column: pd.Series[Any], model: str | None) -> tuple[tuple[Any, ...] | None, str]:
+def _distinct(column: pd.Series[Any]) -> int:
+    """How many different values; of numbers by putting them in order, which takes less memory than a hash table."""
+    if not is_numeric(column):
+        return int(column.nunique())
+    ordered = np.sort(as_numbers(column))
+    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
+
+
+def _recognised(column: pd.Series[Any], model: str | None, distinct: int) -> tuple[tuple[Any, ...] | None, str]:
     """The classes, or None for numbers; and why."""
-    distinct = column.nunique()
     numeric = is_numeric(column) and not pd.api.types.is_bool_dtype(column)
-    whole = numeric and bool(np.all(as_numbers(column) == np.round(as_numbers(column))))
+    whole = numeric and _is_whole(as_numbers(column))
     if model == "linear":
         if not numeric:
             raise ValueError(
@@ -121,6 +130,10 @@ def _recognised(column: pd.Series[Any], model: str | None) -> tuple[tuple[Any, .
     else:
         return None, f"regression, because the target takes {distinct} different numbers"
     return _classes(column), why + _rare(column)
+
+
+def _is_whole(values: NDArray[np.float64]) -> bool:
+    return bool(np.all(values == np.round(values)))
 
 
 def _classes(column: pd.Series[Any]) -> tuple[Any, ...]:

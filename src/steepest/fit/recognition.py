@@ -1,0 +1,198 @@
+"""What kind of column each column of a table is, by what is in it and, for identifiers, by what it is called."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steepest.fit.values import MISSING, as_codes, as_numbers, foreign_kinds, is_numeric
+
+KINDS = ("number", "switch", "category", "date", "identifier", "text", "constant", "empty", "other")
+"""Every kind of column; ``number``, ``switch`` and ``category`` are learnt from."""
+
+MOST_CATEGORIES = 200
+_FEWEST_COMPACT_DATES = 10
+_EXACT_INTEGERS = 2**53
+_PROSE = 3.0
+
+# "id", "user_id", "userId", "user id", and what pandas calls an index that was written without a name.
+_IDENTIFIER = re.compile(r"(^|[_\W])(id|uuid|guid|identifier|key|row_?(id|number))$|^Unnamed: 0$", re.IGNORECASE)
+_CAMEL_CASE = re.compile(r"[a-z](Id|ID|Key)$")
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_CLOCK = r"([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*([ap]m)?\s*(z|utc|[+-]\d{2}:?\d{2})?)?"
+_DATES = re.compile(
+    rf"\s*(\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.](\d{{4}}|\d{{2}})|"
+    rf"\d{{1,2}}\.?[ -]{_MONTH},?[ -]\d{{2,4}}|{_MONTH} \d{{1,2}}(st|nd|rd|th)?,? \d{{4}}){_CLOCK}\s*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a column was found to be.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        missing: rows without a value.
+        distinct: different values, missing not counted.
+        reason: why it is of no use, in words that follow "it"; None where it is learnt from.
+        remedy: what to do about that, a sentence without its point; None where there is nothing to do.
+    """
+
+    kind: str
+    missing: int
+    distinct: int
+    reason: str | None = None
+    remedy: str | None = None
+
+
+def recognised(column: pd.Series[Any], training: NDArray[np.intp], keep: bool = False) -> Recognised:
+    """What a column is. What is learnt from it is left to its training rows; identifiers show in all rows.
+
+    Args:
+        column: every row.
+        training: positions of the rows to learn from.
+        keep: take it for what its values are, though it looks like an identifier, a date or text.
+
+    Raises:
+        ValueError: a column of numbers holds infinity.
+
+    >>> recognised(pd.Series(["2024-01-31", "2024-02-01", None]), np.arange(3)).kind
+    'date'
+    """
+    missing = int(column.isna().sum())
+    if bool(column.iloc[training].isna().all()):
+        distinct = 0 if missing == len(column) else int(column.nunique())
+        return Recognised("empty", missing, distinct, "is empty in the training rows", "fill it in, or delete it")
+    if is_numeric(column):
+        return _of_numbers(column, training, missing, keep)
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        return Recognised("date", missing, int(column.nunique()), "holds dates", _DERIVE)
+    if isinstance(column.dtype, pd.PeriodDtype):
+        return Recognised("date", missing, int(column.nunique()), "holds periods of time", _DERIVE)
+    foreign = foreign_kinds(column)
+    if foreign:
+        return _foreign(column, foreign, missing)
+    return _of_text(column, training, missing, keep)
+
+
+_DERIVE = "derive numbers from it, such as year, weekday or days since the first"
+
+
+def _foreign(column: pd.Series[Any], kinds: list[str], missing: int) -> Recognised:
+    """Neither numbers nor text."""
+    words = f"values of kind {', '.join(kinds)}"
+    distinct = len({repr(value) for value in column.dropna()})
+    if set(kinds) <= {"date", "datetime", "Timestamp"}:
+        return Recognised("date", missing, distinct, f"holds dates, {words}", _DERIVE)
+    return Recognised("other", missing, distinct, f"holds {words}", "convert them to numbers or text to use it")
+
+
+def _of_numbers(column: pd.Series[Any], training: NDArray[np.intp], missing: int, keep: bool) -> Recognised:
+    values = as_numbers(column)
+    own = values[training]
+    levels = _levels(values)
+    distinct = len(levels)
+    if column.dtype.kind in "iu" and max(abs(levels[0]), abs(levels[-1])) > _EXACT_INTEGERS:
+        distinct = int(column.nunique())
+    if np.nanmin(own) == np.nanmax(own):
+        where = " where it is not missing" if np.isnan(own).any() else ""
+        return Recognised(
+            "constant", missing, distinct, f"is constant in the training rows{where}", "nothing can be learnt from it"
+        )
+    if pd.api.types.is_bool_dtype(column) or levels.tolist() == [0.0, 1.0]:
+        return Recognised("switch", missing, distinct)
+    if keep or not np.array_equal(levels, np.rint(levels)):
+        return Recognised("number", missing, distinct)
+    if distinct == len(values):
+        name = str(column.name)
+        consecutive = levels[-1] - levels[0] + 1 == distinct
+        if consecutive or is_called_identifier(name):
+            counts = f"counts the rows, {levels[0]:.0f} to {levels[-1]:.0f}, as an identifier does"
+            why = counts if consecutive else f"is different in every row and called {name!r}, as an identifier is"
+            return Recognised("identifier", missing, distinct, why, _keep(name))
+    if distinct >= _FEWEST_COMPACT_DATES and levels[0] >= 19000101 and levels[-1] <= 21001231 and _compact(levels):
+        return Recognised("date", missing, distinct, "holds dates written as numbers, year month day", _DERIVE)
+    return Recognised("number", missing, distinct)
+
+
+def _levels(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The different numbers in order; sorted in place of one copy, for a column may be long."""
+    ordered = values[~np.isnan(values)]
+    ordered.sort()
+    first = np.empty(len(ordered), bool)
+    first[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered if first.all() else ordered[first]
+
+
+def _compact(levels: NDArray[np.float64]) -> bool:
+    dates = pd.to_datetime(pd.Series(levels.astype(np.int64).astype(str)), format="%Y%m%d", errors="coerce")
+    return bool(dates.notna().all())
+
+
+def _of_text(column: pd.Series[Any], training: NDArray[np.intp], missing: int, keep: bool) -> Recognised:
+    codes, names = as_codes(column)
+    present = set(np.unique(codes).tolist())
+    distinct = len(present) - (missing > 0)
+    own = len(np.unique(codes[training]))
+    words = [name for number, name in enumerate(names) if number in present and not (missing and name == MISSING)]
+    name = str(column.name)
+    if own == 1:
+        return Recognised(
+            "constant", missing, distinct, "is constant in the training rows", "nothing can be learnt from it"
+        )
+    if keep:
+        return Recognised("category", missing, distinct)
+    if are_dates(words):
+        return Recognised("date", missing, distinct, "holds dates written as text", _DERIVE)
+    if own == len(training):
+        if np.mean([word.count(" ") + 1 for word in words[:1000]]) >= _PROSE:
+            return Recognised("text", missing, distinct, "is text, different in every row", _ENCODE)
+        return Recognised(
+            "identifier", missing, distinct, "is different in every row, as an identifier is", _keep(name)
+        )
+    if own > MOST_CATEGORIES:
+        return Recognised("text", missing, distinct, f"has {own} categories, more than {MOST_CATEGORIES}", _ENCODE)
+    return Recognised("category", missing, distinct)
+
+
+_ENCODE = "group rare values into one, or derive numbers from it, to use it"
+
+
+def _keep(name: str) -> str:
+    return f"if it measures something, keep it: --keep {name!r} (keep=[{name!r}])"
+
+
+def is_called_identifier(name: str) -> bool:
+    """Whether a name says that the column names its row.
+
+    >>> [is_called_identifier(name) for name in ("id", "PassengerId", "user_id", "acid", "width")]
+    [True, True, True, False, False]
+    """
+    return bool(_IDENTIFIER.search(name) or _CAMEL_CASE.search(name))
+
+
+def are_dates(words: list[str]) -> bool:
+    """Whether each of some words is a date, with or without a time, in one of the common ways to write it.
+
+    >>> are_dates(["3.12.2023", "14.1.2024"]), are_dates(["Mar 4, 2021"]), are_dates(["1.5.3", "2024-13-45"])
+    (True, True, False)
+    """
+    if not words or not all(_DATES.fullmatch(word) for word in words):
+        return False
+    some = words if len(words) <= 1000 else words[:: len(words) // 1000]
+    cleaned = pd.Series(some, dtype=object).str.replace(r"(?<=\d)(st|nd|rd|th)\b", "", regex=True)
+    with warnings.catch_warnings():
+        # pandas says of 31/1/2024 that the day seems to come first, which is what is being tried.
+        warnings.simplefilter("ignore", UserWarning)
+        return any(
+            bool(pd.to_datetime(cleaned, errors="coerce", format="mixed", dayfirst=day_first, utc=True).notna().all())
+            for day_first in (False, True)
+        )

@@ -1,0 +1,200 @@
+"""A table that is read by column: in memory, or in a Parquet file of which only what is asked for is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from steepest.datasets import check_file, read_table, reading
+from steepest.fit.values import check_names, named
+
+_TOGETHER = 2**22
+
+
+class Table(Protocol):
+    """What a fit asks of a table."""
+
+    @property
+    def source(self) -> str | None:
+        """Its path, where it came from one."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns, each once."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def columns(self, names: Sequence[str]) -> Iterator[pd.Series[Any]]:
+        """Every row of each of some columns, a few columns in memory at a time."""
+
+    def rows(self, positions: NDArray[np.intp], names: Sequence[str]) -> pd.DataFrame:
+        """Some rows of some columns; positions in increasing order are read soonest."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameTable:
+    """A table in memory.
+
+    Args:
+        data: its columns called by different strings.
+        source: its path, where it came from one.
+    """
+
+    data: pd.DataFrame
+    source: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns."""
+        return list(self.data.columns)
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.data)
+
+    def columns(self, names: Sequence[str]) -> Iterator[pd.Series[Any]]:
+        """Every row of each of some columns."""
+        return (self.data[name] for name in names)
+
+    def rows(self, positions: NDArray[np.intp], names: Sequence[str]) -> pd.DataFrame:
+        """Some rows of some columns."""
+        return self.data[list(names)].iloc[positions]
+
+
+class ParquetTable:
+    """A Parquet file: columns are read when they are asked for, rows by row group.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no Parquet file, has no rows, or two columns of one name.
+        PermissionError: the file may not be read.
+
+    Example:
+        >>> import tempfile
+        >>> file = tempfile.mkdtemp() + "/table.parquet"
+        >>> pd.DataFrame({"a": [1.0, 2.0], "b": ["u", "v"]}).to_parquet(file)
+        >>> table = ParquetTable(file)
+        >>> table.names, len(table), table.rows(np.array([1]), ["b"])["b"].tolist()
+        (['a', 'b'], 2, ['v'])
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        import pyarrow as pa
+
+        self.path = check_file(path)
+        self.source: str | None = str(path)
+        with reading(self.path):
+            schema = self._opened().schema_arrow
+            metadata = self._metadata
+        stored = (schema.pandas_metadata or {}).get("index_columns", [])
+        index = {name for name in stored if isinstance(name, str)}
+        self._names = [name for name in schema.names if name not in index]
+        check_names(self._names)
+        self.types = {field.name: field.type for field in schema if field.name in self._names}
+        self._texts = [
+            n for n, kind in self.types.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        ]
+        if not metadata.num_rows:
+            raise ValueError(f"{path} holds no rows; a table needs at least one")
+        counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        self.borders: tuple[int, ...] = tuple(np.cumsum([0, *counts]).tolist())
+        self._kept: tuple[tuple[Any, ...], pd.DataFrame] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns, without those that pandas stored as an index."""
+        return self._names
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return self.borders[-1]
+
+    def columns(self, names: Sequence[str]) -> Iterator[pd.Series[Any]]:
+        """Every row of each of some columns; as many are read together as make 32 MiB of float64, at least one."""
+        together = max(1, _TOGETHER // len(self))
+        with reading(self.path):
+            opened = self._opened(self._texts)
+        for first in range(0, len(names), together):
+            some = list(names[first : first + together])
+            with reading(self.path):
+                frame = self._frame(opened.read(columns=some), some)
+            for name in some:
+                yield frame[name]
+            del frame
+
+    def rows(self, positions: NDArray[np.intp], names: Sequence[str]) -> pd.DataFrame:
+        """Some rows of some columns, a row group at a time; the last one is kept for the next call."""
+        parts = []
+        order = np.argsort(positions, kind="stable")
+        ordered = positions[order]
+        places = np.searchsorted(ordered, self.borders)
+        for group, (begin, end) in enumerate(pairwise(places.tolist())):
+            if begin < end:
+                parts.append(self.group(group, names).iloc[ordered[begin:end] - self.borders[group]])
+        found = pd.concat(parts, ignore_index=True) if len(parts) != 1 else parts[0].reset_index(drop=True)
+        return found if np.array_equal(order, np.arange(len(order))) else found.iloc[np.argsort(order)]
+
+    def group(self, number: int, names: Sequence[str]) -> pd.DataFrame:
+        """The rows of one row group."""
+        wanted = (number, *names)
+        kept = self._kept
+        if kept is None or kept[0] != wanted:
+            kept = self._kept = None
+            with reading(self.path):
+                table = self._opened().read_row_group(number, columns=list(names))
+                kept = self._kept = wanted, self._frame(table, names)
+        return kept[1]
+
+    def group_bytes(self, names: Iterable[str]) -> int:
+        """What the longest row group takes in memory, at eight bytes a value, by the file's metadata."""
+        return max(end - begin for begin, end in pairwise(self.borders)) * 8 * len(list(names))
+
+    @cached_property
+    def _metadata(self) -> Any:
+        import pyarrow.parquet as pq
+
+        return pq.read_metadata(self.path)
+
+    def _opened(self, texts: Sequence[str] = ()) -> Any:
+        import pyarrow.parquet as pq
+
+        return pq.ParquetFile(self.path, metadata=self._metadata, read_dictionary=list(texts))
+
+    def _frame(self, table: Any, names: Sequence[str]) -> pd.DataFrame:
+        """As pandas has it, but for switches that are missing somewhere, which stay switches."""
+        import pyarrow as pa
+
+        frame: pd.DataFrame = table.select(list(names)).to_pandas(
+            ignore_metadata=True, self_destruct=True, types_mapper={pa.bool_(): pd.BooleanDtype()}.get
+        )
+        for name in names:
+            if isinstance(frame[name].dtype, pd.BooleanDtype) and not frame[name].isna().any():
+                frame[name] = frame[name].astype(bool)
+        return frame
+
+
+def opened_table(table: pd.DataFrame | str | Path) -> Table:
+    """A table as a fit reads it: of a Parquet file nothing but the metadata is read yet.
+
+    Raises:
+        TypeError: neither a DataFrame nor a path.
+        ValueError: two columns of one name; a file that cannot be read, or has no rows.
+        FileNotFoundError: there is no such file.
+    """
+    if not isinstance(table, str | Path):
+        return FrameTable(named(table))
+    if Path(table).suffix.lower() == ".parquet":
+        return ParquetTable(table)
+    return FrameTable(named(read_table(table)), str(table))
