@@ -106,9 +106,9 @@ def _of_numbers(column: pd.Series[Any], training: NDArray[np.intp], missing: int
         return Recognised(
             "constant", missing, distinct, f"is constant in the training rows{where}", "nothing can be learnt from it"
         )
-    if pd.api.types.is_bool_dtype(column) or levels.tolist() == [0.0, 1.0]:
+    if pd.api.types.is_bool_dtype(column) or np.array_equal(levels, [0.0, 1.0]):
         return Recognised("switch", missing, distinct)
-    if keep or not np.array_equal(levels, np.rint(levels)):
+    if keep or not _are_whole(levels):
         return Recognised("number", missing, distinct)
     if distinct == len(values):
         name = str(column.name)
@@ -120,6 +120,11 @@ def _of_numbers(column: pd.Series[Any], training: NDArray[np.intp], missing: int
     if distinct >= _FEWEST_COMPACT_DATES and levels[0] >= 19000101 and levels[-1] <= 21001231 and _compact(levels):
         return Recognised("date", missing, distinct, "holds dates written as numbers, year month day", _DERIVE)
     return Recognised("number", missing, distinct)
+
+
+def _are_whole(levels: NDArray[np.float64]) -> bool:
+    # Of measurements the first few tell already.
+    return all(np.array_equal(some, np.rint(some)) for some in (levels[:100], levels))
 
 
 def _levels(values: NDArray[np.float64]) -> NDArray[np.float64]:
