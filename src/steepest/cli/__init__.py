@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from steepest.cli import chapter, datasets, descend, diagnose, fit, landscapes, runs
+from steepest.cli import chapter, datasets, descend, diagnose, fit, landscapes, predict, runs
 from steepest.command.cache import keep_compiled_programs
 from steepest.command.options import GRAMMAR
 from steepest.command.sentences import DONE, InSentences
@@ -61,6 +61,7 @@ def _steepest(
 app.command(epilog=GRAMMAR)(descend.descend)
 app.command()(diagnose.diagnose)
 app.command(epilog=GRAMMAR)(fit.fit)
+app.command()(predict.predict)
 app.command()(chapter.chapter)
 app.command()(runs.runs)
 app.command()(landscapes.landscapes)

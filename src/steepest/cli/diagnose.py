@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from steepest.command.grammar import parse_point, parse_widths
-from steepest.command.options import ClusterAt, Overwrite, Report, option
+from steepest.command.options import ClusterAt, Ignore, Keep, Overwrite, Report, option
 from steepest.command.references import blaming
 from steepest.command.sentences import say
 
@@ -23,6 +23,8 @@ def diagnose(
     model: Annotated[str | None, option("NAME", "linear, softmax or mlp, for a table.")] = None,
     hidden: Annotated[str | None, option("N,N,...", "Widths of the hidden layers of mlp (64).")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Take the table's numbers as they are, not standardised.")] = False,
+    ignore: Ignore = None,
+    keep: Keep = None,
     learning_rate: Annotated[float | None, option("X", "A learning rate of your own to be judged.")] = None,
     start: Annotated[str | None, option("X,Y,...", "Where to start.")] = None,
     seed: Annotated[int, option("N", "Seed of the model's start.")] = 0,
@@ -42,7 +44,7 @@ def diagnose(
         from steepest.command.subjects import find_subject
         from steepest.diagnosis import diagnose as library_diagnose
 
-        found = find_subject(subject, target, model, widths, raw)
+        found = find_subject(subject, target, model, widths, raw, ignore or (), keep or ())
         diagnosis = library_diagnose(found, start=point, learning_rate=learning_rate, seed=seed, cluster=cluster)
     if json:
         typer.echo(dumps(diagnosis.to_dict(), indent=1))

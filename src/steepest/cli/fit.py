@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from steepest.command.grammar import parse_learning_rate, parse_widths
-from steepest.command.options import Overwrite, Report, option
+from steepest.command.options import Ignore, Keep, Overwrite, Report, option
 from steepest.command.sentences import INTERRUPTED, say
 
 
@@ -25,6 +26,9 @@ def fit(
     hidden: Annotated[str | None, option("N,N,...", "Widths of the hidden layers of mlp (64).")] = None,
     test_size: Annotated[float | None, option("X", "Share of the rows held out for the scores (0.2).")] = None,
     seed: Annotated[int | None, option("N", "Seed of splits, start and data order (0).")] = None,
+    ignore: Ignore = None,
+    keep: Keep = None,
+    memory: Annotated[float | None, option("GIB", "Memory that may be taken (3/4 of what is free).")] = None,
     out: Annotated[Path | None, option("DIR", "Folder for the model, its evidence and a summary.")] = None,
     report: Report = None,
     overwrite: Overwrite = False,
@@ -39,6 +43,9 @@ def fit(
         "hidden_layer_sizes": None if hidden is None else parse_widths(hidden, "--hidden"),
         "test_size": test_size,
         "seed": seed,
+        "ignore": ignore,
+        "keep": keep,
+        "memory": memory,
     }
     from steepest import fit as library
     from steepest.command.terminal import console, show_fit
@@ -51,7 +58,10 @@ def fit(
 
         check_report(report, overwrite)
     arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    fitted = library.fit(table, target, **arguments)
+    with warnings.catch_warnings():
+        # What gives the target away is told with the other columns.
+        warnings.filterwarnings("ignore", message="column .* the target away")
+        fitted = library.fit(table, target, **arguments)
     show_fit(fitted, console())
     if Verdict.INTERRUPTED in {*fitted.sweep.verdict.values.flat, *fitted.training.verdict.values.flat}:
         say("interrupted: the scores are those of unfinished runs, and nothing was written")

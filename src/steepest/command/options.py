@@ -45,3 +45,7 @@ ClusterAt = Annotated[str | None, option("ADDRESS", "Run on a Dask cluster: a sc
 Out = Annotated[Path | None, option("PATH", "Write every record to a .zarr folder, or a .csv or .parquet table.")]
 Report = Annotated[Path | None, option("FILE", "Write a report to read, print and pass on: an .html file.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is at --out, --report.")]
+Ignore = Annotated[list[str] | None, option("COLUMN", "Leave a column of the table out; repeatable.")]
+Keep = Annotated[
+    list[str] | None, option("COLUMN", "Use a column that looks like an identifier or a date; repeatable.")
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,15 @@ from steepest.command.references import find_objective, refers_to_file
 from steepest.datasets import SUFFIXES
 
 
-def find_subject(text: str, target: str | None, model: str | None, widths: tuple[int, ...] | None, raw: bool) -> Any:
+def find_subject(
+    text: str,
+    target: str | None,
+    model: str | None,
+    widths: tuple[int, ...] | None,
+    raw: bool,
+    ignore: Sequence[str] = (),
+    keep: Sequence[str] = (),
+) -> Any:
     """The objective that ``text`` names; of a table, what ``steepest fit`` would train.
 
     Args:
@@ -18,6 +27,8 @@ def find_subject(text: str, target: str | None, model: str | None, widths: tuple
         model: the model, for a table.
         widths: of the hidden layers of an mlp.
         raw: whether the table's numbers are taken as they are.
+        ignore: columns of the table to leave out.
+        keep: columns of the table to use, whatever they look like.
 
     Raises:
         ValueError: a table without a target, or options of a table with something else; else as
@@ -27,7 +38,8 @@ def find_subject(text: str, target: str | None, model: str | None, widths: tuple
     'bowl'
     """
     if refers_to_file(text) or Path(text).suffix not in SUFFIXES:
-        given = {"--target": target, "--model": model, "--hidden": widths, "--raw": raw or None}
+        given: dict[str, Any] = {"--target": target, "--model": model, "--hidden": widths, "--raw": raw or None}
+        given |= {"--ignore": ignore or None, "--keep": keep or None}
         unused = [name for name, value in given.items() if value is not None]
         if unused:
             raise ValueError(f"{unused[0]} is for a table, a .csv or .parquet file, and {text!r} is not one")
@@ -36,4 +48,6 @@ def find_subject(text: str, target: str | None, model: str | None, widths: tuple
         raise ValueError(f"--target is missing: name the column of {text} to predict")
     from steepest.fit import table_risk
 
-    return table_risk(text, target, model=model, hidden_layer_sizes=widths or (64,), standardise=not raw)
+    return table_risk(
+        text, target, model=model, hidden_layer_sizes=widths or (64,), standardise=not raw, ignore=ignore, keep=keep
+    )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from steepest.chapter import Report
-    from steepest.fit import Fit
+    from steepest.fit import Fit, Inspection
     from steepest.objectives import Objective
 
 SHOWN_COORDINATES = 3
@@ -117,20 +117,38 @@ def show_fit(fitted: Fit, console: Console) -> None:
     pairs = {
         "task": predictor.task.why,
         "rows": ", ".join(f"{count} {part}" for part, count in fitted.rows.items()),
+        "columns": fitted.inspection.in_words(),
         "model": f"{predictor.architecture.model}, {len(predictor.columns.feature_names)} features",
         "method": f"{recipe.method}, {recipe.epochs} epochs"
         + (f" in batches of {recipe.batch_size}" if recipe.batch_size else ""),
         "tried": f"{fitted.sweep.verdict.size} learning rates: {tried}",
         "chosen": f"{number(recipe.learning_rate)}; {fitted.chosen_because}",
     }
-    for name, why in predictor.columns.dropped.items():
-        pairs[f"left out {name!r}"] = f"it {why}"
     show_pairs(pairs, console)
+    _show_columns(fitted.inspection, console)
     console.print()
     table = plain_table("test score", "model", "standard error", "baseline")
     for name, score in fitted.scores.items():
         table.add_row(heading(name), number(score.value), number(score.standard_error, 2), number(score.baseline))
     console.print(table)
+
+
+def _show_columns(inspection: Inspection, console: Console) -> None:
+    """Print what each column was found to be, and what a person should look at."""
+    console.print()
+    table = plain_table("column", "kind", "missing", "distinct", "use", wrapping={"column": 12, "use": 16})
+    for column in inspection.shown:
+        counts = ("" if count is None else str(count) for count in (column.missing, column.distinct))
+        table.add_row(Text(column.name), column.kind, *counts, Text(column.use))
+    more = len(inspection.columns) - len(inspection.shown)
+    if inspection.shown:
+        console.print(table)
+    if more:
+        console.print(
+            f"{'and ' if inspection.shown else ''}{more} columns of numbers{' more' * bool(inspection.shown)}"
+        )
+    for names, what, remedy in inspection.grouped():
+        console.print(Text(f"note: {names} {what}; {remedy}"))
 
 
 def show_report(report: Report, console: Console) -> None:

@@ -144,11 +144,25 @@ def fit(
     task = recognise(frame, task.target, model, rows.train)
     choice: dict[str, Any] = {"ignore": ignore, "keep": keep, "allowed": allowed}
     setup = prepared(data, task, task.encoded(frame[task.target]), rows, model=model, hidden=widths, l2=l2, **choice)
-    name, constructor, fixed = _method("sgd" if automatic else method, setup.kind)
+    named = _method("sgd" if automatic else method, setup.kind)
     size, usual = _pace(setup, len(rows.train), batch_size)
-    most = usual if epochs is None else epochs
-    settings = {"batch_size": size, "stop": _STOP, "seed": seed, "path": False, "progress": progress, **fixed}
+    settings = {"batch_size": size, "stop": _STOP, "seed": seed, "path": False, "progress": progress, **named[2]}
     rates, advice = _advised(setup, settings) if automatic else (given, "")
+    most = usual if epochs is None else epochs
+    predictor, recipe, sweep, training, why = _sought(setup, named, most, rates, settings)
+    scores = _scores(predictor, setup, rows, frame[task.target], seed)
+    return Fit(predictor, recipe, sweep, training, scores, rows.counts, data.source, advice + why, setup.inspection)
+
+
+def _sought(
+    setup: Setup,
+    named: tuple[str, Any, dict[str, Any]],
+    most: int,
+    rates: NDArray[np.float64] | None,
+    settings: dict[str, Any],
+) -> tuple[Predictor, Recipe, Descent, Descent, str]:
+    """The model, its recipe, the sweep, the last descent, and why that learning rate, of at most so many epochs."""
+    name, constructor, fixed = named
     sweep = descend(
         setup.risk("train"),
         constructor,
@@ -162,17 +176,10 @@ def fit(
     used = most if setup.kind == "affine" else soonest
     training = _trained(setup.risk("together"), constructor, rate, used, settings)
     predictor = Predictor(setup.columns, setup.task, setup.architecture, jax.tree.map(np.asarray, training.params))
-    return Fit(
-        predictor,
-        Recipe(name, rate, fixed.get("momentum"), size, used, setup.strength("together"), seed),
-        sweep,
-        training,
-        _scores(predictor, setup, rows, frame[task.target], seed),
-        rows.counts,
-        data.source,
-        advice + why,
-        setup.inspection,
+    recipe = Recipe(
+        name, rate, fixed.get("momentum"), settings["batch_size"], used, setup.strength("together"), settings["seed"]
     )
+    return predictor, recipe, sweep, training, why
 
 
 def _pace(setup: Setup, rows: int, batch_size: int | None) -> tuple[int | None, int]:

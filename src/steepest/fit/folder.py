@@ -119,10 +119,10 @@ def summary(fitted: Fit, command: str | None = None, figures: list[str] | None =
         f"- Task: {task.why}.",
         "- Rows: {train} to train, {validation} to choose by, {test} to test.".format(**fitted.rows),
         f"- Features: {len(columns.feature_names)} from {len(columns.columns)} columns.",
-        *(f"- Column {name!r} is left out: it {why}." for name, why in columns.dropped.items()),
         f"- Model: {fitted.predictor.architecture.model}{_hidden(fitted)}, L2 term {recipe.l2:.3g}.",
         f"- Method: {recipe.method}{_momentum(recipe.momentum)}, {_batches(recipe.batch_size)}.",
         "",
+        *_columns(fitted),
         "## The learning rate",
         "",
         f"{fitted.sweep.verdict.size} tried: "
@@ -152,6 +152,43 @@ def summary(fitted: Fit, command: str | None = None, figures: list[str] | None =
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
     lines.append(f"Seed {recipe.seed}; {python}; " + ", ".join(f"{name} {version(name)}" for name in _LIBRARIES) + ".")
     return "\n".join(lines) + "\n"
+
+
+def _columns(fitted: Fit) -> list[str]:
+    """What to look at first, then what each column was found to be."""
+    inspection = fitted.inspection
+    shown = inspection.shown
+    more = len(inspection.columns) - len(shown)
+    return [
+        *(f"- {_capital(names)} {what}; {remedy}." for names, what, remedy in inspection.grouped()),
+        *([""] if inspection.remarks else []),
+        "## Columns",
+        "",
+        f"{inspection.in_words()}.",
+        "",
+        "| column | kind | missing | distinct | use |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {_cell(column.name)} | {column.kind} | {_count(column.missing)} | {_count(column.distinct)} "
+            f"| {_cell(column.use)} |"
+            for column in shown
+        ),
+        *([f"| and {more} more | | | | |"] if more else []),
+        "",
+    ]
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _cell(words: str) -> str:
+    """Words in a cell of a Markdown table."""
+    return " ".join(words.replace("\\", "\\\\").replace("|", "\\|").split())
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
 
 
 def _hidden(fitted: Fit) -> str:

@@ -97,14 +97,18 @@ class Inspection:
         """
         return ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
 
-    def grouped(self) -> list[tuple[str, str]]:
-        """The remarks as (columns, sentence): those of many columns that say the same are put together."""
-        together: dict[tuple[str, str, str], list[str]] = {}
+    def grouped(self) -> list[tuple[str, str, str]]:
+        """The remarks as (columns, finding, remedy): those of many columns that say the same are put together."""
+        together: dict[tuple[str, str, str], list[Remark]] = {}
         for remark in self.remarks:
-            together.setdefault((remark.kind, remark.what, _unnamed(remark)), []).append(remark.column)
+            together.setdefault((remark.kind, remark.what, _unnamed(remark)), []).append(remark)
         lines = []
-        for (_, what, remedy), names in together.items():
-            lines.append((listed(names, _MOST_NAMED), f"{what}; {remedy}"))
+        for (_, what, remedy), said in together.items():
+            names = listed([remark.column for remark in said], _MOST_NAMED)
+            one = len(said) == 1
+            lines.append(
+                (f"column {names}" if one else f"columns {names}: each", what, said[0].remedy if one else remedy)
+            )
         return lines
 
     @property
@@ -128,7 +132,7 @@ class Inspection:
         ]
         left = len(self.columns) - len(self.shown)
         rest = [f"  and {left} more columns"] if left else []
-        remarks = [f"  {names} {sentence}" for names, sentence in self.grouped()]
+        remarks = [f"  {names} {what}; {remedy}" for names, what, remedy in self.grouped()]
         return "\n".join([f"{len(self.columns)} columns: {self.in_words()}", *columns, *rest, *remarks])
 
 

@@ -276,7 +276,7 @@ def inspect_table(
         2 columns: 1 number, 1 date
           day: date, 0 missing, 2 distinct; left out
           x: number, 0 missing, 20 distinct; standardised
-          'day' is left out: it holds dates written as text; derive numbers from it, ...
+          column 'day' is left out: it holds dates written as text; derive numbers from it, ...
     """
     data = checked_table(table, allowed_memory(None))
     task, frame = recognised_target(data, str(target), None)

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from steepest.descent import Verdict
 from steepest.diagnosis import Diagnosis
-from steepest.fit.columns import NumericColumn
 from steepest.fit.fitting import Fit
 from steepest.report.of_diagnosis import parts_of, warnings_of
 from steepest.report.page import Page, Part, Table, Warned
@@ -88,7 +87,7 @@ def _distance(fitted: Fit, name: str) -> str:
 
 
 def _warnings(fitted: Fit, better: str) -> list[Warned]:
-    found = []
+    found = [Warned(f"{names} {what}", remedy) for names, what, remedy in fitted.inspection.grouped()]
     if not better.startswith("better"):
         found.append(
             Warned(
@@ -178,17 +177,17 @@ def _training(fitted: Fit) -> Part:
 
 
 def _columns(fitted: Fit) -> Part:
-    columns = fitted.predictor.columns
-    rows = []
-    for column in columns.columns[:_MOST_COLUMNS]:
-        if isinstance(column, NumericColumn):
-            rows.append((column.name, "number", f"mean {column.mean:.4g}, deviation {column.scale:.4g}"))
-        else:
-            names = ", ".join(column.categories[:8]) + (" …" if len(column.categories) > 8 else "")
-            rows.append((column.name, f"{len(column.categories)} categories", names))
-    rows += [(name, "left out", f"it {why}") for name, why in columns.dropped.items()]
-    more = len(columns.columns) - _MOST_COLUMNS
-    sentences = [f"{len(columns.feature_names)} features from {len(columns.columns)} columns."]
+    columns, inspection = fitted.predictor.columns, fitted.inspection
+    shown = inspection.shown[:_MOST_COLUMNS]
+    rows = [(column.name, column.kind, _count(column.missing), _count(column.distinct), column.use) for column in shown]
+    sentences = [f"{len(columns.feature_names)} features from {len(columns.columns)} columns: {inspection.in_words()}."]
+    more = len(inspection.columns) - len(shown)
     if more > 0:
-        sentences.append(f"{more} columns of numbers or categories more are used and not listed.")
-    return Part("Columns", sentences, [Table(("column", "used as", "of the training rows"), rows)])
+        sentences.append(f"{more} columns more, complete and used as numbers for the most part, are not listed.")
+    return Part(
+        "Columns", sentences, [Table(("column", "kind", "missing", "distinct", "use"), rows, frozenset({2, 3}))]
+    )
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"

@@ -1,0 +1,144 @@
+"""A saved model on a table of any length: read by block, predicted, and written by block."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import pandas as pd
+
+from steepest.errors import unknown_name
+from steepest.fit.predictor import Predictor
+from steepest.fit.tables import Table, opened_table
+
+_BLOCK = 2**22
+_MOST_ROWS = 2**17
+
+
+def predictions(
+    predictor: Predictor,
+    table: pd.DataFrame | str | Path,
+    *,
+    carry: Sequence[str] = (),
+    unknown: dict[str, int] | None = None,
+) -> Iterator[pd.DataFrame]:
+    """Predictions of a model for every row of a table, a block of rows at a time, in the order of the table.
+
+    Args:
+        predictor: the model.
+        table: a DataFrame, or the path of a CSV or Parquet file; of a Parquet file only the columns used are read.
+        carry: columns of the table that are put in front, such as what names the row.
+        unknown: column → rows whose category the model has never seen; counted up.
+
+    Yields:
+        a table: the columns carried, ``predicted_TARGET``, and for classes ``probability_CLASS`` of each.
+
+    Raises:
+        FileNotFoundError: there is no such table.
+        ValueError: columns that the model uses are not there or hold something else, each named; before the first
+            block where their names tell.
+
+    Example:
+        >>> from steepest import datasets
+        >>> from steepest.fit import fit
+        >>> iris = datasets.bundled("iris")
+        >>> fitted = fit(iris, "target", epochs=50, learning_rate=0.1)
+        >>> found = next(predictions(fitted.predictor, iris.drop(columns="target")))
+        >>> list(found), len(found)
+        (['predicted_target', 'probability_setosa', 'probability_versicolor', 'probability_virginica'], 150)
+    """
+    opened = opened_table(table)
+    predictor.columns.check(opened.names)
+    for name in carry:
+        if name not in opened.names:
+            raise unknown_name("column to carry", name, opened.names)
+    _check_names(predictor, carry)
+    return _blocks(predictor, opened, list(dict.fromkeys(carry)), {} if unknown is None else unknown)
+
+
+def _blocks(predictor: Predictor, table: Table, carry: list[str], unknown: dict[str, int]) -> Iterator[pd.DataFrame]:
+    columns = predictor.columns
+    wanted = [name for name in table.names if name in {*columns.names, *carry}]
+    step = max(1, min(_MOST_ROWS, _BLOCK // max(1, columns.width)))
+    for first in range(0, len(table), step):
+        rows = table.rows(np.arange(first, min(first + step, len(table))), wanted)
+        outputs = predictor.outputs_of(columns.encoded(rows, first, unknown))
+        found: dict[str, Any] = {name: rows[name].to_numpy() for name in carry}
+        found[_predicted(predictor)] = predictor.task.decoded(outputs)
+        if predictor.task.is_classification:
+            shares = predictor.probabilities_of(outputs)
+            found |= dict(zip(_probabilities(predictor), shares.T, strict=True))
+        yield pd.DataFrame(found)
+
+
+def _predicted(predictor: Predictor) -> str:
+    return f"predicted_{predictor.task.target}"
+
+
+def _probabilities(predictor: Predictor) -> list[str]:
+    return [f"probability_{name}" for name in predictor.task.classes or ()]
+
+
+def _check_names(predictor: Predictor, carry: Sequence[str]) -> None:
+    taken = {_predicted(predictor), *_probabilities(predictor)}
+    for name in carry:
+        if name in taken:
+            raise ValueError(f"{name!r} cannot be carried, as the predictions are called so; rename it in the table")
+
+
+def write_predictions(blocks: Iterator[pd.DataFrame], to: Path | TextIO) -> int:
+    """Write predictions block by block: to a ``.csv`` or ``.parquet`` file, or as CSV to a stream.
+
+    A file appears once it is complete; where something fails on the way, what was there before is still there.
+
+    Returns:
+        how many rows were written.
+
+    Raises:
+        ValueError: as :func:`predictions`.
+        OSError: the file cannot be written.
+    """
+    if not isinstance(to, Path):
+        return _as_csv(blocks, to)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
+    try:
+        if to.suffix.lower() == ".parquet":
+            count = _as_parquet(blocks, partial)
+        else:
+            with partial.open("w", encoding="utf-8", newline="") as stream:
+                count = _as_csv(blocks, stream)
+        partial.replace(to)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _as_csv(blocks: Iterator[pd.DataFrame], stream: TextIO) -> int:
+    count = 0
+    for block in blocks:
+        block.to_csv(stream, index=False, header=count == 0)
+        count += len(block)
+    return count
+
+
+def _as_parquet(blocks: Iterator[pd.DataFrame], path: Path) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    count, writer, schema = 0, None, None
+    try:
+        for block in blocks:
+            table = pa.Table.from_pandas(block, schema=schema, preserve_index=False)
+            if writer is None:
+                schema = table.schema
+                writer = pq.ParquetWriter(path, schema)
+            writer.write_table(table)
+            count += len(block)
+    finally:
+        if writer is not None:
+            writer.close()
+    return count
