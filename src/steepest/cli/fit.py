@@ -51,12 +51,7 @@ def fit(
     from steepest.command.terminal import console, show_fit
     from steepest.descent import Verdict
 
-    if out is not None:
-        library.check_folder(out, overwrite)
-    if report is not None:
-        from steepest.report import check_report, write_report
-
-        check_report(report, overwrite)
+    _check(out, report, overwrite)
     arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with warnings.catch_warnings():
         # What gives the target away is told with the other columns.
@@ -66,11 +61,31 @@ def fit(
     if Verdict.INTERRUPTED in {*fitted.sweep.verdict.values.flat, *fitted.training.verdict.values.flat}:
         say("interrupted: the scores are those of unfinished runs, and nothing was written")
         raise typer.Exit(INTERRUPTED)
+    _write(fitted, out, report, overwrite)
+
+
+def _check(out: Path | None, report: Path | None, overwrite: bool) -> None:
+    """What is to be written must find room, before any work."""
+    if out is not None:
+        from steepest.fit import check_folder
+
+        check_folder(out, overwrite)
+    if report is not None:
+        from steepest.report import check_report
+
+        check_report(report, overwrite)
+
+
+def _write(fitted: Any, out: Path | None, report: Path | None, overwrite: bool) -> None:
     command = shlex.join(["steepest", *sys.argv[1:]])
     if report is not None:
+        from steepest.report import write_report
+
         typer.echo(f"written: {write_report(fitted, report, command=command)}")
     if out is not None:
-        library.write_fit(fitted, out, overwrite=overwrite, command=command)
+        from steepest.fit import write_fit
+
+        write_fit(fitted, out, overwrite=overwrite, command=command)
         typer.echo(f"written: {out}, read {out / 'summary.md'} first")
     elif report is None:
         typer.echo("nothing was written; give --out DIR to keep the model and its evidence, --report FILE for a page")
