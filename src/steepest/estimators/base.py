@@ -42,7 +42,7 @@ class DescentEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ship
         self,
         hidden_layer_sizes: Any = (),
         activation: str = "relu",
-        alpha: float = 0.5,
+        alpha: float = 0.8,
         learning_rate: Any = "auto",
         momentum: Any = "auto",
         batch_size: Any = "auto",

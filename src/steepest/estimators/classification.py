@@ -73,7 +73,7 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
         self,
         hidden_layer_sizes: Any = (),
         activation: str = "relu",
-        alpha: float = 0.5,
+        alpha: float = 0.8,
         learning_rate: Any = "auto",
         momentum: Any = "auto",
         batch_size: Any = "auto",
