@@ -24,7 +24,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "site", metavar="FOLDER", help="where to; by default site/")
     parser.add_argument("--reuse", action="store_true", help="do not run again what has not changed since it last ran")
-    parser.add_argument("--serve", action="store_true", help="build, show it at 127.0.0.1:8000, and build anew on changes")
+    parser.add_argument(
+        "--serve", action="store_true", help="build, show it at 127.0.0.1:8000, and build anew on changes"
+    )
     return parser.parse_args()
 
 

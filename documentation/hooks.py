@@ -80,7 +80,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     return "\n".join([*written, *lines[done:]]) + "\n"
 
 
-def on_page_content(page_html: str | None = None, page: Any = None, config: Any = None, files: Any = None, **given: Any) -> str:
+def on_page_content(
+    page_html: str | None = None, page: Any = None, config: Any = None, files: Any = None, **given: Any
+) -> str:
     """Draws formulas, puts outputs where their marks are, and links names of code to the reference."""
     text = given.get("html", page_html) or ""
     place = page.file.src_uri

@@ -11,7 +11,9 @@ from mkdocs.utils import get_relative_url
 from documentation import cited_tests, reference
 
 # Not within links, headings and blocks of code.
-_LEFT_ALONE = re.compile(r"(<a\b.*?</a>|<h[1-6]\b.*?</h[1-6]>|<pre\b.*?</pre>|<table class=\"highlighttable.*?</table>)", re.DOTALL)
+_LEFT_ALONE = re.compile(
+    r"(<a\b.*?</a>|<h[1-6]\b.*?</h[1-6]>|<pre\b.*?</pre>|<table class=\"highlighttable.*?</table>)", re.DOTALL
+)
 _CODE = re.compile(r"<code>([^<>]+)</code>")
 
 

@@ -27,7 +27,9 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """One opening tag."""
         given = {name: value or "" for name, value in attrs}
-        self.places |= {given[name] for name in ("id", "name") if given.get(name) and not (name == "name" and tag != "a")}
+        self.places |= {
+            given[name] for name in ("id", "name") if given.get(name) and not (name == "name" and tag != "a")
+        }
         if tag == "a" and "href" in given:
             self.links.append(given["href"])
         if tag in _LOADED and given.get(_LOADED[tag]):

@@ -105,7 +105,12 @@ def _introduction(module: ModuleType) -> str:
 
 def _overview() -> str:
     """Every name with the first sentence of its docstring."""
-    lines = ["# Reference", "", "Every public name, from its docstring. Each example in them runs in the test suite.", ""]
+    lines = [
+        "# Reference",
+        "",
+        "Every public name, from its docstring. Each example in them runs in the test suite.",
+        "",
+    ]
     for module in public_modules():
         place = place_of(module.__name__).removeprefix("reference/")
         lines += [f"## [`{module.__name__}`]({place})", "", "| name | what it is |", "| --- | --- |"]

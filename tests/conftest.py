@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 os.environ["MPLBACKEND"] = "Agg"  # before Matplotlib is imported; commands that tests start inherit it
+sys.path.insert(0, str(Path(__file__).parents[1]))  # documentation/ lies beside the source and is not installed
 
 from collections.abc import Iterator
 

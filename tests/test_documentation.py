@@ -1,8 +1,9 @@
-"""Every example in the documentation runs, in docstrings, README.md and docs/*.md, and every link leads to a file.
+"""Every example in the documentation runs, in docstrings, README.md and docs/, and every link leads to a file.
 
-The ``python`` blocks of a Markdown file are one program, run from top to bottom in an empty folder. A block that opens
-with ``python no-run`` needs what a test does not have (the reader's table, a cluster): it must be valid Python, is not
-run, and is counted in the reason of a skipped test.
+``documentation/blocks.py``, which the site is built with too, says what a block of Python is and runs it. The blocks of a
+file are one program, run from top to bottom in an empty folder. A block that opens with ``python no-run`` needs what a
+test does not have (the reader's table, a cluster): it must be valid Python, is not run, and is counted in the reason of a
+skipped test.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
+from documentation.blocks import FLAGS, Block, blocks_of, compiled, run_block
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
@@ -25,8 +27,6 @@ MODULES = sorted(
     for path in (SOURCE / "steepest").rglob("*.py")
     if path.name != "__main__.py"  # importing it runs the command
 )
-# After the first failure the rest of a docstring fails for lack of its names.
-FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.FAIL_FAST
 
 
 # What has examples of libraries that are not dependencies.
@@ -93,54 +93,7 @@ def test_examples_are_found_in_functions() -> None:
 # Markdown
 
 
-class Block(NamedTuple):
-    """A block of Python in a Markdown file: the line its code begins on, the code, and whether it is run."""
-
-    line: int
-    code: str
-    runs: bool
-
-
-def blocks_of(text: str) -> list[Block]:
-    """The blocks of a Markdown text that are marked as Python, in their order."""
-    found: list[Block] = []
-    words: list[str] = []
-    fence, opened = "", 0
-    lines = text.splitlines()
-    for number, line in enumerate(lines, start=1):
-        mark = re.match(r" {0,3}(`{3,}|~{3,})(.*)", line)
-        if mark is None:
-            continue
-        if not fence:
-            fence, opened, words = mark[1], number, mark[2].split()
-        elif mark[1].startswith(fence) and not mark[2].strip():
-            if words and words[0] in ("python", "py", "pycon"):
-                found.append(Block(opened + 1, "\n".join(lines[opened : number - 1]) + "\n", "no-run" not in words))
-            fence = ""
-    assert not fence, f"the block that opens on line {opened} is never closed"
-    return found
-
-
-def run_block(block: Block, names: dict[str, Any], file: str) -> None:
-    """Runs a block as a program, or as examples with their output where it has prompts."""
-    if ">>> " in block.code:
-        example = doctest.DocTestParser().get_doctest(block.code, names, file, file, block.line - 1)
-        report: list[str] = []
-        runner = doctest.DocTestRunner(verbose=False, optionflags=FLAGS)
-        runner.run(example, out=report.append, clear_globs=False)
-        names.update(example.globs)
-        if runner.failures:
-            raise AssertionError("".join(report))
-    else:
-        exec(compiled(block, file), names)
-
-
-def compiled(block: Block, file: str) -> Any:
-    """The code of a block, with the line numbers of the file it stands in."""
-    return compile("\n" * (block.line - 1) + block.code, file, "exec")
-
-
-MARKDOWN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MARKDOWN = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = {path.relative_to(ROOT).as_posix(): blocks_of(path.read_text()) for path in MARKDOWN}
 
 
@@ -215,6 +168,11 @@ x = read(table)
 ```python
 assert y == 4
 ```
+
+```python show A number
+print("printed")
+y + 1
+```
 """
 
 
@@ -224,17 +182,20 @@ def test_blocks_are_found_with_their_lines() -> None:
         (23, True),
         (29, False),
         (33, True),
+        (37, True),
     ]
+    assert [(block.shows, block.caption) for block in blocks_of(MADE_UP)][-2:] == [(False, ""), (True, "A number")]
     with pytest.raises(AssertionError, match="line 2 is never closed"):
         blocks_of("text\n```python\nx = 1\n")
 
 
 def test_blocks_share_their_names_and_wrong_ones_fail() -> None:
     names: dict[str, Any] = {}
-    for block in blocks_of(MADE_UP):
-        if block.runs:
-            run_block(block, names, "made_up.md")
+    shown = [run_block(block, names, "made_up.md") for block in blocks_of(MADE_UP) if block.runs]
     assert names["y"] == 4
+    assert shown == [[], [], [], [("text", "printed"), ("text", "5")]]
+    with pytest.raises(AssertionError, match=r"made_up\.md:4.*neither prints anything nor ends in a value"):
+        run_block(Block(4, "x = 1\n", shows=True), names, "made_up.md")
     with pytest.raises(AssertionError, match=r"made_up\.md.*line 1"):
         run_block(Block(1, ">>> x\n3\n", runs=True), names, "made_up.md")
     with pytest.raises(SyntaxError, match=r"made_up\.md, line 7"):

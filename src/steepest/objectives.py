@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
+from steepest.facts import of_objective
 from steepest.precision import cast, double_precision
+from steepest.showing import card
 
 Params = Any
 """Any pytree of arrays. A landscape's parameters are one float vector of shape (n,)."""
@@ -192,6 +194,9 @@ class Objective:
                 remedy = "; in_dimensions(n) gives it in n dimensions" if self.in_dimensions is not None else ""
                 raise ValueError(f"params of {self.name!r} must have shape {own}, got {given}{remedy}")
         return evaluate(self.loss, params)
+
+    def _repr_html_(self) -> str:
+        return card(f"Objective: {self.name}", of_objective(self))
 
 
 def same_structure(one: Params, other: Params) -> bool:

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from steepest import losses, models, modules
+from steepest.facts import of_risk
 from steepest.objectives import Oracle, Params, as_params, bound, evaluate
 from steepest.precision import cast, double_precision
 from steepest.rows import checked_data, checked_weights
+from steepest.showing import card
 from steepest.streams.evaluation import Evaluation, half_squared_norm
 from steepest.streams.moments import Moments, least_squares, moments
 from steepest.streams.sources import as_source
@@ -215,6 +217,9 @@ class EmpiricalRisk:
         if self.stream is not None and not self.by_moments:
             return float(self.evaluation(lanes=False)(as_params(params, "params"))[0])
         return evaluate(self.oracle(np.dtype("float64")).loss, params)
+
+    def _repr_html_(self) -> str:
+        return card(f"Empirical risk: {self.name}", of_risk(self))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from steepest.descent.parts import Parts
+from steepest.descent.showing import as_html
 from steepest.descent.stops import Verdict
 
 if TYPE_CHECKING:
@@ -248,3 +249,6 @@ class Descent:
         sizes = " × ".join(f"{name} {self.dataset.sizes[name]}" for name in self.axes)
         count = f"{self.verdict.size} runs ({sizes})" if sizes else "1 run"
         return f"<Descent of {count}>\n{self.explain()}"
+
+    def _repr_html_(self) -> str:
+        return as_html(self)

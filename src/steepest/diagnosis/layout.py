@@ -1,8 +1,7 @@
-"""How a diagnosis looks: titles and texts as lines of a terminal, as a table of a notebook, as plain values."""
+"""How a diagnosis looks: titles and texts as lines of a terminal, and as plain values."""
 
 from __future__ import annotations
 
-import html
 import math
 import textwrap
 from collections.abc import Iterable
@@ -24,16 +23,6 @@ def as_text(head: str, sections: Iterable[tuple[str, str]]) -> str:
         body = textwrap.wrap(text, _WIDTH - _INDENT)
         lines += [f"{title:<{_INDENT}}{body[0]}", *(" " * _INDENT + line for line in body[1:])]
     return "\n".join(lines)
-
-
-def as_table(head: str, sections: Iterable[tuple[str, str]]) -> str:
-    """The same as an HTML table, escaped."""
-    rows = "".join(
-        f'<tr><th style="text-align:left;vertical-align:top">{html.escape(title)}</th>'
-        f'<td style="text-align:left">{html.escape(text)}</td></tr>'
-        for title, text in sections
-    )
-    return f"<table><caption>{html.escape(head)}</caption><tbody>{rows}</tbody></table>"
 
 
 def finite(value: Any) -> Any:

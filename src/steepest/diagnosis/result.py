@@ -10,8 +10,9 @@ from typing import Any
 from steepest.descent.automatic import Settled
 from steepest.diagnosis.findings import Finding
 from steepest.diagnosis.judgement import Judgement
-from steepest.diagnosis.layout import as_table, as_text, finite
+from steepest.diagnosis.layout import as_text, finite
 from steepest.diagnosis.trial import Trial, as_settings
+from steepest.showing import card
 from steepest.theory.advice import Advice, finite_steps
 from steepest.theory.eigenvalues import Spectrum
 from steepest.theory.global_constants import Constants
@@ -166,7 +167,7 @@ class Diagnosis:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return as_table(self.objective, self._sections())
+        return card(f"Diagnosis of {self.objective}", self._sections())
 
 
 def _advice_dict(advice: Advice) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Colours of runs are those of Okabe & Ito (2008), told apart by every common form
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -18,15 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from steepest.descent import Descent, Verdict
+from steepest.descent.showing import VERDICT_COLOURS
 from steepest.errors import unknown_name
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
-VERDICT_COLOURS = {
-    Verdict.CONVERGED.value: "#0072B2",
-    Verdict.OUT_OF_STEPS.value: "#F0E442",
-    Verdict.DIVERGED.value: "#D55E00",
-    Verdict.INTERRUPTED.value: "#999999",
-}
 VERDICT_MARKERS = {
     Verdict.CONVERGED.value: "o",
     Verdict.OUT_OF_STEPS.value: "s",
@@ -57,6 +53,16 @@ _STYLE: dict[str, Any] = {
 }
 
 
+class Picture(Figure):
+    """A figure that a notebook shows, though pyplot does not know of it."""
+
+    def _repr_png_(self) -> bytes:
+        written = io.BytesIO()
+        with style():
+            self.savefig(written, format="png", dpi=72)
+        return written.getvalue()
+
+
 def style() -> AbstractContextManager[None]:
     """A context in which matplotlib draws in our look; the user's settings come back on leaving."""
     context: AbstractContextManager[None] = mpl.rc_context(_STYLE)  # type: ignore[arg-type]
@@ -70,7 +76,7 @@ def canvas(ax: Axes | None, size: tuple[float, float] = (8.0, 6.0), **options: A
         while isinstance(figure, SubFigure):
             figure = figure.figure
         return figure, ax
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Picture(figsize=size, layout="constrained")
     return figure, figure.add_subplot(**options)
 
 
@@ -86,7 +92,7 @@ def sheet(
     >>> figure, (left, right) = sheet()
     """
     with style():
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Picture(figsize=size, layout="constrained")
         count = len(projections)
         return figure, [
             figure.add_subplot(1, count, place + 1, projection=kind) for place, kind in enumerate(projections)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from steepest.objectives import Params
 from steepest.precision import double_precision
+from steepest.showing import card
 from steepest.theory.hessian import check_finite, hessian, subject_of, value_and_gradient
 from steepest.theory.lanczos import Eigenvalue, Ritz, extreme, krylov
 from steepest.theory.limits import (
@@ -189,8 +189,7 @@ class Spectrum:
         return str(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in self._rows())
-        return f"<table><caption>spectrum of {html.escape(self.objective)}</caption><tbody>{rows}</tbody></table>"
+        return card(f"Spectrum of {self.objective}, {self.size} parameters", self._rows())
 
 
 def spectrum(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from steepest.diagnosis.judgement import Judgement
-from steepest.diagnosis.layout import as_table, as_text, finite
+from steepest.diagnosis.layout import as_text, finite
+from steepest.showing import card
 from steepest.theory.advice import Advice
 from steepest.theory.eigenvalues import Spectrum
 from steepest.theory.noise_scale import NoiseScale
@@ -249,4 +250,4 @@ class ModuleDiagnosis:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return as_table(self.module, self._sections())
+        return card(f"Diagnosis of {self.module}", self._sections())
