@@ -140,11 +140,11 @@ def _run_commands(block: Block, file: str) -> list[Output]:
     printed = []
     for line in block.code.splitlines():
         name, *arguments = shlex.split(line.removeprefix("$ "), comments=True)
-        assert line.startswith("$ ") and name == "steepest", f"{file}:{block.line}: {line!r} is no call of steepest"
+        is_call = line.startswith("$ ") and name == "steepest"
+        assert is_call, f"{file}:{block.line}: {line!r} is no call of steepest"
         environment = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-        done = subprocess.run(
-            [sys.executable, "-m", "steepest", *arguments], env=environment, capture_output=True, text=True, timeout=120
-        )
+        command = [sys.executable, "-m", "steepest", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, f"{file}:{block.line}: {line!r} failed: {done.stderr}"
         printed.append(done.stdout.rstrip())
     return [Output("text", "\n\n".join(printed))]

@@ -40,9 +40,9 @@ def _link(found: re.Match[str]) -> str:
 
 
 def fenced(text: str) -> str:
-    """Examples with prompts between fences, at their own indentation.
+    r"""Examples with prompts between fences, at their own indentation.
 
-    >>> print(fenced("It adds.\\n\\n>>> 1 + 1\\n2\\n\\nNo more."))
+    >>> print(fenced("It adds.\n\n>>> 1 + 1\n2\n\nNo more."))
     It adds.
     <BLANKLINE>
     ```pycon

@@ -13,9 +13,9 @@ _DISPLAY = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.D
 
 
 def drawn(page: str) -> str:
-    """The HTML of a page with its formulas as MathML.
+    r"""The HTML of a page with its formulas as MathML.
 
-    >>> "<msub>" in drawn('<span class="arithmatex">\\\\(w_1\\\\)</span>')
+    >>> "<msub>" in drawn('<span class="arithmatex">\\(w_1\\)</span>')
     True
     """
     page = _DISPLAY.sub(lambda found: f'<div class="formula">{mathml(found[1], "block")}</div>', page)

@@ -27,7 +27,7 @@ _linker = Linker({})
 
 def on_files(files: Files, config: Any) -> Files:
     """Adds the pages that are made, runs every block of every page, and adds the pictures that they show."""
-    global _linker
+    global _linker  # noqa: PLW0603 - mkdocs calls functions of a module
     reuse = bool(os.environ.get(REUSE))
     made = {
         place: re.sub(r"\]\((?:docs/)?([^):#]+\.md)", _within_docs, (ROOT / name).read_text())

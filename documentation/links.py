@@ -46,9 +46,8 @@ def dead_links(site: Path) -> list[str]:
     for path, page in pages.items():
         if path.name == "404.html":  # its links start at the root of a server
             continue
-        for link in [*page.links, *(each for each in page.loaded if not _is_foreign(each))]:
-            if not _leads_somewhere(link, path, pages):
-                found.append(f"{path.relative_to(site)}: {link}")
+        own = [*page.links, *(each for each in page.loaded if not _is_foreign(each))]
+        found += [f"{path.relative_to(site)}: {link}" for link in own if not _leads_somewhere(link, path, pages)]
     return found
 
 

@@ -1,9 +1,9 @@
 """Every example in the documentation runs, in docstrings, README.md and docs/, and every link leads to a file.
 
-``documentation/blocks.py``, which the site is built with too, says what a block of Python is and runs it. The blocks of a
-file are one program, run from top to bottom in an empty folder. A block that opens with ``python no-run`` needs what a
-test does not have (the reader's table, a cluster): it must be valid Python, is not run, and is counted in the reason of a
-skipped test.
+``documentation/blocks.py``, which the site is built with too, says what a block of Python is and runs it. The blocks
+of a file are one program, run from top to bottom in an empty folder. A block that opens with ``python no-run`` needs
+what a test does not have (the reader's table, a cluster): it must be valid Python, is not run, and is counted in the
+reason of a skipped test.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How values show themselves in a notebook: a table of escaped words, and drawings as inline SVG.
 
-Text takes the colour of the notebook, light or dark; only drawings have colours of their own. Words with a ``<`` in them,
-be it a name of the user's or a column of a table, are words.
+Text takes the colour of the notebook, light or dark; only drawings have colours of their own. Words with a ``<`` in
+them, be it a name of the user's or a column of a table, are words.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def card(title: str, rows: Iterable[tuple[str, Any]], below: str = "") -> str:
     >>> "&lt;b&gt;" in card("a & b", [("name", "<b>")])
     True
     """
+    head = f'<tr><th style="{_LEFT};white-space:nowrap">'
     body = "".join(
-        f'<tr><th style="{_LEFT};white-space:nowrap">{html.escape(name)}</th><td style="{_LEFT}">{_cell(value)}</td></tr>'
-        for name, value in rows
+        f'{head}{html.escape(name)}</th><td style="{_LEFT}">{_cell(value)}</td></tr>' for name, value in rows
     )
     table = f"<table><tbody>{body}</tbody></table>" if body else ""
     return f'<div><div style="font-weight:bold">{html.escape(title)}</div>{table}{below}</div>'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,9 +11,6 @@ import xarray as xr
 
 from steepest.descent.stops import Verdict
 from steepest.showing import Markup, bar, card, dot, listing, number, sparkline, vector
-
-if TYPE_CHECKING:
-    from steepest.descent.result import Descent
 
 VERDICT_COLOURS = {
     Verdict.CONVERGED.value: "#0072B2",
@@ -28,8 +25,8 @@ _LINE = "#56B4E9"  # seen on white and on black
 _MOST_PARAMETERS = 6
 
 
-def as_html(descent: Descent) -> str:
-    """The HTML that a notebook shows for a descent."""
+def as_html(descent: Any) -> str:
+    """The HTML that a notebook shows for a :class:`steepest.Descent`."""
     sizes = " × ".join(f"{name} {descent.dataset.sizes[name]}" for name in descent.axes)
     count = f"{descent.verdict.size:,} runs ({sizes})" if sizes else "1 run"
     attributes = descent.dataset.attrs
@@ -42,13 +39,13 @@ def as_html(descent: Descent) -> str:
     return card(title, [*_chosen(descent), *_many(descent)])
 
 
-def _chosen(descent: Descent) -> Iterator[tuple[str, Any]]:
+def _chosen(descent: Any) -> Iterator[tuple[str, Any]]:
     words = descent.dataset.attrs.get("learning_rate_chosen")
     if words:
         yield "chosen", words
 
 
-def _one(descent: Descent) -> Iterator[tuple[str, Any]]:
+def _one(descent: Any) -> Iterator[tuple[str, Any]]:
     yield "verdict", _verdict(descent.verdict.item(), f" at step {descent.steps.item():,}")
     yield "reason", descent.reason.item()
     yield from _chosen(descent)
@@ -62,7 +59,7 @@ def _one(descent: Descent) -> Iterator[tuple[str, Any]]:
         yield f"loss by {descent.record_dimension}", curve
 
 
-def _several(descent: Descent) -> Markup:
+def _several(descent: Any) -> Markup:
     rows = []
     for index in np.ndindex(descent.verdict.shape):
         place = dict(zip(descent.axes, index, strict=True))
@@ -77,7 +74,7 @@ def _several(descent: Descent) -> Markup:
     return listing([*descent.axes, "verdict", "step", "loss", "because", "loss curve"], rows)
 
 
-def _many(descent: Descent) -> Iterator[tuple[str, Any]]:
+def _many(descent: Any) -> Iterator[tuple[str, Any]]:
     verdicts, counts = np.unique(descent.verdict.values.astype(str), return_counts=True)
     found = dict(zip(verdicts.tolist(), counts.tolist(), strict=True))
     yield "verdicts", bar({name: found[name] for name in VERDICT_COLOURS if name in found}, VERDICT_COLOURS)

@@ -19,7 +19,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from steepest.descent import Descent, Verdict
-from steepest.descent.showing import VERDICT_COLOURS
 from steepest.errors import unknown_name
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")

@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from steepest.descent import Descent, Verdict
-from steepest.figures.style import NAMES, VERDICT_COLOURS, VERDICT_MARKERS, canvas, is_logarithmic, label, legend, style
+from steepest.descent.showing import VERDICT_COLOURS
+from steepest.figures.style import NAMES, VERDICT_MARKERS, canvas, is_logarithmic, label, legend, style
 
 _MOST_BARS = 30
 

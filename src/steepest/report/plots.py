@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steepest.descent import Descent, Verdict
+from steepest.descent.showing import VERDICT_COLOURS
 from steepest.diagnosis.trial import Trial
-from steepest.figures.style import PALETTE, VERDICT_COLOURS
+from steepest.figures.style import PALETTE
 from steepest.report.page import Plot, Table, label
 from steepest.theory.eigenvalues import Spectrum
 
