@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # How many tests run side by side. Two is what a run on two cores measures best; JAX uses the cores by itself too.
 WORKERS ?= 2
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs bench clean
 .DELETE_ON_ERROR:
 
 # A diagnosis, the main job on three real tables, and the chapter.
@@ -36,11 +36,15 @@ check: .venv/installed-test
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
+# The site, in site/: every block of code is run, every picture drawn, a dead link is an error.
+docs: .venv/installed-docs
+	$(BIN)/python -m documentation
+
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define CHECK_PYTHON
@@ -60,11 +64,15 @@ export CHECK_PYTHON
 	@touch $@
 
 .venv/installed: .venv/created pyproject.toml constraints.txt
-	$(PIP) --editable '.[report,symbolic]'
+	$(PIP) --editable '.[lab,report,symbolic]'
 	@touch $@
 
 .venv/installed-test: .venv/created pyproject.toml constraints.txt
-	$(PIP) --editable '.[test,bench,cluster,report,symbolic,torch]'
+	$(PIP) --editable '.[test,bench,cluster,docs,lab,report,symbolic,torch]'
+	@touch $@
+
+.venv/installed-docs: .venv/created pyproject.toml constraints.txt
+	$(PIP) --editable '.[test,docs,cluster,lab,report,symbolic,torch]'
 	@touch $@
 
 .venv/installed-bench: .venv/created pyproject.toml constraints.txt
