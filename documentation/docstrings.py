@@ -26,7 +26,7 @@ def linked(text: str) -> str:
     """``:func:`steepest.descend``` as a link to its entry, where it has one.
 
     >>> linked("see :func:`steepest.descend` and :mod:`jax`")
-    'see [`descend`][steepest.descent.door.descend] and `jax`'
+    'see [`descend`][steepest.descend] and `jax`'
     """
     return _ROLE.sub(_link, text)
 
@@ -35,7 +35,9 @@ def _link(found: re.Match[str]) -> str:
     word = found[1]
     for name in public_names():
         if word in (name.public, name.home, name.public.rpartition(".")[2]):
-            return f"[`{name.public.rpartition('.')[2]}`][{name.home}]"
+            # Where a module has the name of a function in it, the public path is the module's.
+            target = name.home if name.home.startswith(f"{name.public}.") else name.public
+            return f"[`{name.public.rpartition('.')[2]}`][{target}]"
     return f"`{word}`"
 
 

@@ -22,6 +22,15 @@ def drawn(page: str) -> str:
     return _INLINE.sub(lambda found: mathml(found[1], "inline"), page)
 
 
+def drawn_inline(shown: str) -> str:
+    r"""What a notebook would show, with its ``\(…\)`` as MathML.
+
+    >>> "<msub>" in drawn_inline(r"<td>\(w_1\)</td>")
+    True
+    """
+    return re.sub(r"\\\((.*?)\\\)", lambda found: mathml(found[1], "inline"), shown)
+
+
 def mathml(latex: str, display: str = "inline") -> str:
     """A formula as a ``<math>`` element; its LaTeX stays readable to programs as ``alttext``."""
     source = html.unescape(latex).strip()

@@ -13,13 +13,15 @@ from mkdocs.utils import get_relative_url
 
 from documentation import cited_tests, notebooks, reference
 from documentation.blocks import Output, blocks_of
-from documentation.formulas import drawn
+from documentation.formulas import drawn, drawn_inline
 from documentation.linking import Linker
 from documentation.running import ROOT, run_texts
 
 # Files of the repository's root that are pages of the site too.
 FROM_ROOT = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 REUSE = "STEEPEST_DOCUMENTATION_REUSE"
+
+_SHIM = re.compile(r'<script src="https://unpkg\.com/iframe-worker/shim"></script>')
 
 _outputs: dict[str, list[list[Output]]] = {}
 _linker = Linker({})
@@ -98,6 +100,16 @@ def on_page_content(
     return re.sub(r'<div data-block="(\d+)"></div>', output, text)
 
 
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Takes out what Material would load from another host, for the search of a site that is opened from a folder."""
+    return _SHIM.sub("", output)
+
+
+def on_post_template(output_content: str, template_name: str, config: Any) -> str:
+    """The same for pages that are no Markdown, such as that of a page which is not there."""
+    return _SHIM.sub("", output_content)
+
+
 def _pictures(place: str, shown: list[list[Output]]) -> dict[str, bytes]:
     """Path within the site → content of every picture of a page."""
     return {
@@ -122,7 +134,7 @@ def _shown(outputs: list[Output], caption: str, place: str, number: int, url: st
             image = f'<img src="{path}" alt="{html.escape(caption or "Figure")}" loading="lazy">'
             pictures.append(f'<a href="{path}">{image}</a>')
         elif output.kind == "html":
-            words.append(f'<div class="shown-html">{output.content}</div>')
+            words.append(f'<div class="shown-html">{drawn_inline(str(output.content))}</div>')
         else:
             words.append(f"<pre><code>{html.escape(str(output.content))}</code></pre>")
     under = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
