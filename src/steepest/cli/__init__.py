@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from steepest.cli import chapter, datasets, descend, diagnose, fit, landscapes, predict, runs
+from steepest.cli import chapter, datasets, descend, diagnose, fit, lab, landscapes, predict, runs
 from steepest.command.cache import keep_compiled_programs
 from steepest.command.options import GRAMMAR
 from steepest.command.sentences import DONE, InSentences
@@ -64,5 +64,6 @@ app.command(epilog=GRAMMAR)(fit.fit)
 app.command()(predict.predict)
 app.command()(chapter.chapter)
 app.command()(runs.runs)
+app.command()(lab.lab)
 app.command()(landscapes.landscapes)
 app.command()(datasets.datasets)

@@ -1,0 +1,32 @@
+"""``steepest lab``: a page on this machine where descent is run by hand."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from steepest.command.options import option
+from steepest.command.sentences import say
+
+
+def lab(
+    port: Annotated[int, option("N", "The port to listen on; 0 for a free one.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address and open nothing.")] = False,
+) -> None:
+    """Open a page where descent is run by hand: drag starts, turn learning rates, see limits."""
+    if not 0 <= port < 2**16:
+        raise ValueError(f"--port must be from 0 to 65535, got {port}")
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        raise ModuleNotFoundError(
+            "the lab needs starlette and uvicorn, which are not installed; install them with: "
+            "pip install 'steepest[lab]'"
+        )
+    from steepest.lab.serving import serve
+
+    try:
+        serve(port, not no_browser, lambda address: typer.echo(f"the lab is at {address} (Ctrl-C stops it)"))
+    except KeyboardInterrupt:
+        pass
+    say("the lab has stopped")

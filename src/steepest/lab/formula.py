@@ -1,0 +1,182 @@
+"""A formula in w1 and w2 that somebody typed: read by a grammar, never run as Python, made into a loss."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import jax.numpy as jnp
+
+from steepest.errors import unknown_name
+from steepest.objectives import Objective
+
+LONGEST = 300
+"""Characters of a formula at most."""
+
+_MOST_PARTS = 200
+_DEEPEST = 30
+_NAMES = {"w1": 0, "w2": 1, "x": 0, "y": 1}
+_CONSTANTS = {"pi": math.pi, "e": math.e}
+_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "sin": jnp.sin, "cos": jnp.cos, "tan": jnp.tan, "exp": jnp.exp, "log": jnp.log, "sqrt": jnp.sqrt, "abs": jnp.abs,
+    "tanh": jnp.tanh, "sinh": jnp.sinh, "cosh": jnp.cosh, "arctan": jnp.arctan,
+}  # fmt: skip
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: jnp.add, ast.Sub: jnp.subtract, ast.Mult: jnp.multiply, ast.Div: jnp.divide, ast.Pow: jnp.power,
+}  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def objective_of(text: str) -> Objective:
+    """The loss that a formula stands for, of a vector (w1, w2).
+
+    Numbers, ``w1`` and ``w2`` (or ``x`` and ``y``), ``+ - * / ^``, brackets, ``pi``, ``e`` and a dozen functions.
+
+    Raises:
+        ValueError: anything else, or too much of it, with what is allowed.
+
+    >>> objective_of("w1^2 + 10 * w2^2")([1.0, 1.0])
+    11.0
+    >>> objective_of("__import__('os')")
+    Traceback (most recent call last):
+    ValueError: unknown function '__import__': Allowed: abs, arctan, cos, cosh, exp, log, sin, sinh, sqrt, tan, tanh
+    """
+    tree = _parsed(text)
+    _check(tree)
+    return Objective(lambda w: _value(tree, w), start=[1.5, 1.0], name=text, window=((-3.0, 3.0), (-3.0, 3.0)))
+
+
+def as_python(text: str) -> str:
+    """The same formula as an expression of ``jax.numpy`` in ``w``.
+
+    >>> as_python("sin(w1)^2 + pi*y")
+    'jnp.sin(w[0]) ** 2 + 3.141592653589793 * w[1]'
+    """
+    tree = _parsed(text)
+    _check(tree)
+    return ast.unparse(_Written().visit(tree))
+
+
+def _parsed(text: str) -> ast.expr:
+    if len(text) > LONGEST:
+        raise ValueError(f"the formula has {len(text)} characters; {LONGEST} are allowed")
+    if not text.strip():
+        raise ValueError("the formula is empty; write one in w1 and w2, such as w1^2 + 10*w2^2")
+    try:
+        return ast.parse(text.strip().replace("^", "**"), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        place = getattr(error, "offset", None)
+        where = f" near character {place}" if place else ""
+        raise ValueError(f"the formula cannot be read{where}; write products as 2*w1 and powers as w1^2") from None
+
+
+def _check(tree: ast.expr) -> None:
+    """Every part must be one that is allowed, and there must not be too many of them."""
+    waiting: list[tuple[ast.expr, int]] = [(tree, 1)]
+    parts = 0
+    while waiting:
+        node, depth = waiting.pop()
+        parts += 1
+        if parts > _MOST_PARTS or depth > _DEEPEST:
+            raise ValueError(f"the formula has more than {_MOST_PARTS} parts, or is nested {_DEEPEST} deep; shorten it")
+        waiting += [(part, depth + 1) for part in _parts(node)]
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    match node:
+        case ast.Constant(value=value) if isinstance(value, int | float) and not isinstance(value, bool):
+            _float(value)
+            return []
+        case ast.Name(id=name) if name in _NAMES or name in _CONSTANTS:
+            return []
+        case ast.Name(id=name):
+            raise unknown_name("name", name, sorted({*_NAMES, *_CONSTANTS}))
+        case ast.UnaryOp(op=ast.UAdd() | ast.USub(), operand=operand):
+            return [operand]
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return [left, right]
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
+            if name not in _FUNCTIONS:
+                raise unknown_name("function", name, sorted(_FUNCTIONS))
+            if len(arguments) != 1 or keywords or isinstance(arguments[0], ast.Starred):
+                raise ValueError(f"{name} takes one argument, got {len(arguments) + len(keywords)}")
+            return list(arguments)
+    raise ValueError(
+        f"{ast.unparse(node)[:40]!r} cannot stand in a formula; allowed are numbers, w1, w2, + - * / ^, brackets, pi, e and "
+        f"{', '.join(sorted(_FUNCTIONS))}"
+    )
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("a number of the formula is too large for a float, 1.8e308") from None
+
+
+def _value(node: ast.expr, w: Any) -> Any:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return jnp.asarray(_float(value), w.dtype)
+        case ast.Name(id=name):
+            return w[_NAMES[name]] if name in _NAMES else jnp.asarray(_CONSTANTS[name], w.dtype)
+        case ast.UnaryOp(op=op, operand=operand):
+            return -_value(operand, w) if isinstance(op, ast.USub) else _value(operand, w)
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            return _power(left, right, w)
+        case ast.BinOp(left=left, op=op, right=right):
+            return _OPERATORS[type(op)](_value(left, w), _value(right, w))
+        case ast.Call(func=ast.Name(id=name), args=[argument]):
+            return _FUNCTIONS[name](_value(argument, w))
+    raise AssertionError(ast.dump(node))
+
+
+def _power(base: ast.expr, exponent: ast.expr, w: Any) -> Any:
+    """A whole number in the exponent is a product, so that a negative base has a power and a derivative."""
+    number = _constant(exponent)
+    if number is not None and number == int(number) and abs(number) <= 64:
+        return _value(base, w) ** int(number)
+    return jnp.power(_value(base, w), _value(exponent, w))
+
+
+def _constant(node: ast.expr) -> float | None:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            number = _float(value)
+            return number if math.isfinite(number) else None
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            inner = _constant(operand)
+            return None if inner is None else -inner
+    return None
+
+
+class _Written(ast.NodeTransformer):
+    """Names and functions as they are in a program."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """``w1`` is ``w[0]``."""
+        text = f"w[{_NAMES[node.id]}]" if node.id in _NAMES else repr(_CONSTANTS[node.id])
+        return ast.parse(text, mode="eval").body
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        """Whole numbers too are floats, as they are in the lab."""
+        assert isinstance(node.value, int | float)
+        return ast.Constant(_float(node.value))
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """A whole exponent stays whole, so that a negative base has a power."""
+        whole = _constant(node.right) if isinstance(node.op, ast.Pow) else None
+        written = self.generic_visit(node)
+        assert isinstance(written, ast.BinOp)
+        if whole is not None and whole == int(whole) and abs(whole) <= 64:
+            written.right = ast.parse(str(int(whole)), mode="eval").body
+        return written
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """``sin`` is ``jnp.sin``."""
+        assert isinstance(node.func, ast.Name)
+        name = ast.Attribute(ast.Name("jnp", ast.Load()), node.func.id, ast.Load())
+        return ast.Call(name, [self.visit(argument) for argument in node.args], [])

@@ -1,0 +1,156 @@
+"""The server behind the page: on this machine alone, an answer a request, bounded in size, in number and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.resources import files
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from steepest.lab import answers
+from steepest.lab.code import code
+from steepest.lab.methods import METHODS, SCHEDULES
+from steepest.lab.presets import PRESETS
+from steepest.lab.problems import DATA
+from steepest.lab.state import MOST_STARTS, MOST_STEPS, State, from_query
+from steepest.landscapes import CATALOGUE
+
+LONGEST_QUERY = 4000
+"""Characters of an address at most; a state with eight starts and a long formula has half of them."""
+
+MOST_WAITING = 32
+"""Requests that may wait for the one that is being computed."""
+
+LONGEST_ANSWER = 30.0
+"""Seconds after which a request is told that its answer takes too long."""
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_PAGE = ("page.html", "lab.css", "lab.js", "drawing.js", "surface.js")
+
+
+def application() -> Starlette:
+    """The pages and answers of the lab, as an ASGI application.
+
+    Everything is asked for by GET, and every state is in the address. A state that is wrong is answered with 400 and a
+    sentence, too many requests at once with 503, an answer that takes too long with 504.
+    """
+    desk = _Desk()
+    routes = [
+        Route("/", partial(_file, "page.html")),
+        *(Route(f"/{name}", partial(_file, name)) for name in _PAGE),
+        Route("/choices", _choices),
+        *(Route(f"/{name}", partial(desk.answer, work)) for name, work in _ANSWERS.items()),
+    ]
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    return Starlette(routes=routes, middleware=[hosts], lifespan=desk.lifespan)
+
+
+class _Desk:
+    """One computation at a time, a queue that is bounded, and no answer that is waited for without end."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lab")
+        self._waiting = 0
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        yield
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(self, work: Callable[[State], Response], request: Request) -> Response:
+        if len(str(request.url.query)) > LONGEST_QUERY:
+            return _problem(414, f"the address is longer than {LONGEST_QUERY} characters; use fewer starts")
+        if self._waiting >= MOST_WAITING:
+            return _problem(503, "more is asked for than can be answered; wait a moment and try again")
+        self._waiting += 1
+        future = self._thread.submit(_worked, work, dict(request.query_params))
+        future.add_done_callback(lambda _: self._done())
+        try:
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), LONGEST_ANSWER)
+        except TimeoutError:
+            future.cancel()
+            return _problem(504, f"the answer takes more than {LONGEST_ANSWER:g} seconds; ask for fewer steps")
+
+    def _done(self) -> None:
+        self._waiting -= 1
+
+
+def _worked(work: Callable[[State], Response], query: dict[str, str]) -> Response:
+    try:
+        return work(from_query(query))
+    except (ValueError, TypeError) as error:
+        return _problem(400, str(error))
+    except Exception:
+        # Whatever else happens, the page gets a sentence and the next request an answer.
+        logging.getLogger(__name__).exception("an answer failed")
+        return _problem(500, "this state cannot be computed; the terminal says why")
+
+
+def _problem(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status, headers=_HEADERS)
+
+
+def _json(work: Callable[[State], dict[str, Any]], state: State) -> Response:
+    return JSONResponse(work(state) | {"query": state.to_query()}, headers=_HEADERS)
+
+
+def _code(state: State) -> Response:
+    return PlainTextResponse(code(state), headers=_HEADERS)
+
+
+def _dataset(state: State) -> Response:
+    table = state.found.table
+    if table is None:
+        raise ValueError(f"{state.problem} has no data; choose regression, spirals or digits")
+    name = f'attachment; filename="{state.problem}.csv"'
+    return PlainTextResponse(
+        table.to_csv(index=False), headers=_HEADERS | {"Content-Disposition": name}, media_type="text/csv"
+    )
+
+
+_ANSWERS: dict[str, Callable[[State], Response]] = {
+    "landscape": partial(_json, answers.landscape),
+    "runs": partial(_json, answers.runs),
+    "sweep": partial(_json, answers.sweep),
+    "basins": partial(_json, answers.basins_of),
+    "code": _code,
+    "dataset.csv": _dataset,
+}
+
+
+async def _file(name: str, request: Request) -> Response:
+    content = files("steepest.lab").joinpath("page", name).read_bytes()
+    return Response(content, media_type=_TYPES[name[name.rindex(".") :]], headers=_HEADERS)
+
+
+async def _choices(request: Request) -> Response:
+    """What can be chosen on the page."""
+    return JSONResponse(
+        {
+            "problems": {"Landscapes": list(CATALOGUE), "Data": list(DATA), "Your own": ["formula"]},
+            "methods": list(METHODS),
+            "schedules": list(SCHEDULES),
+            "presets": [{"name": name, "query": state.to_query(), "words": words} for name, state, words in PRESETS],
+            "most_starts": MOST_STARTS,
+            "most_steps": MOST_STEPS,
+        },
+        headers=_HEADERS,
+    )
