@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -25,8 +26,6 @@ def lab(
         )
     from steepest.lab.serving import serve
 
-    try:
+    with suppress(KeyboardInterrupt):
         serve(port, not no_browser, lambda address: typer.echo(f"the lab is at {address} (Ctrl-C stops it)"))
-    except KeyboardInterrupt:
-        pass
     say("the lab has stopped")

@@ -165,8 +165,8 @@ def _words(
         exact = state.schedule == "constant" and not state.is_noisy and not state.batch_size
         about = "" if exact else " (of a constant rate without noise)"
         sentences.append(
-            f"Where it ended, a step multiplies the distance by {near['contraction']:.6g} in theory{about}; measured, it "
-            f"multiplied the gradient by {measured:.6g}."
+            f"Where it ended, a step multiplies the distance by {near['contraction']:.6g} in theory{about}; "
+            f"measured, it multiplied the gradient by {measured:.6g}."
         )
     return sentences
 

@@ -67,7 +67,7 @@ def code(state: State) -> str:
         *(f"    {name}={value}," for name, value in arguments.items()),
         ")",
         "print(runs)",
-        'sd.figures.save(sd.figures.contour(runs), "paths.png")',
+        *([] if state.problem in DATA else ['sd.figures.save(sd.figures.contour(runs), "paths.png")']),
         'sd.figures.save(sd.figures.loss_curves(runs), "losses.png")',
     ]
     return "\n".join([*lines, "", *body]) + "\n"

@@ -80,7 +80,7 @@ PRESETS = (
     Preset(
         "Digits: softmax regression in a plane",
         State("digits", starts=((-0.4, 0.8),), learning_rate=0.01, batch_size=64, steps=500),
-        "1,797 digits, ten classes, two directions.",
+        "599 digits, ten classes, two directions.",
     ),
 )
 """In the order of the chapter, then two of data."""
