@@ -41,7 +41,7 @@ class Name(NamedTuple):
 def public_modules() -> tuple[ModuleType, ...]:
     """Those that ``steepest.__all__`` names, and what else has an ``__all__`` of its own at the same height."""
     named = {name for name in steepest.__all__ if inspect.ismodule(getattr(steepest, name))}
-    found = [import_module(f"steepest.{name}") for name in sorted(named | {"fit", "streams"})]
+    found = [import_module(f"steepest.{name}") for name in sorted(named | {"fit", "lab", "streams"})]
     return (steepest, *found)
 
 

@@ -20,11 +20,9 @@ import jax
 import numpy as np
 import optax
 import pytest
+import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
-
-pytest.importorskip("starlette")
-uvicorn = pytest.importorskip("uvicorn")
 
 import steepest as sd
 from steepest.lab import answers, method, problem

@@ -229,7 +229,8 @@ def _thinned(there: NDArray[np.intp]) -> NDArray[np.intp]:
     """At most so many of some places, the first and the last among them."""
     if len(there) <= _SHOWN:
         return there
-    return there[np.unique(np.linspace(0, len(there) - 1, _SHOWN).astype(int))]
+    kept: NDArray[np.intp] = there[np.unique(np.linspace(0, len(there) - 1, _SHOWN).astype(int))]
+    return kept
 
 
 def _plain(value: Any, digits: int = 8) -> float | None:

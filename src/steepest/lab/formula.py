@@ -105,8 +105,8 @@ def _parts(node: ast.expr) -> list[ast.expr]:
                 raise ValueError(f"{name} takes one argument, got {len(arguments) + len(keywords)}")
             return list(arguments)
     raise ValueError(
-        f"{ast.unparse(node)[:40]!r} cannot stand in a formula; allowed are numbers, w1, w2, + - * / ^, brackets, pi, e "
-        f"and {', '.join(sorted(_FUNCTIONS))}"
+        f"{ast.unparse(node)[:40]!r} cannot stand in a formula; allowed are numbers, w1, w2, + - * / ^, brackets, "
+        f"pi, e and {', '.join(sorted(_FUNCTIONS))}"
     )
 
 

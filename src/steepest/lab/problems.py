@@ -158,8 +158,7 @@ def _digits() -> Problem:
     risk = EmpiricalRisk(scores_in_plane, losses.softmax_cross_entropy, logits, y, start=[-0.4, 0.8], name="digits")
     words = (
         "softmax regression on every third of 1,797 digits, in the plane through zero, its trained weights (1, 0) and "
-        "the direction of "
-        "the largest curvature at zero"
+        "the direction of the largest curvature at zero"
     )
     return Problem("digits", risk, ((-1.0, 3.0), (-1.5, 1.5)), (-0.4, 0.8), words, frame)
 
