@@ -130,8 +130,10 @@ def test_the_keyboard_is_enough(address):
         assert starts_of(page)[0][0] == -2.5
         # Every control can be reached, and has a name.
         unnamed = page.evaluate(
-            "Array.from(document.querySelectorAll('input, select, button, canvas'))"
-            ".filter(one => one.getClientRects().length && !(one.ariaLabel || one.labels?.length || one.textContent.trim())).map(one => one.id || one.outerHTML)"
+            """Array.from(document.querySelectorAll('input, select, button, canvas'))
+            .filter(one => one.getClientRects().length)
+            .filter(one => !(one.ariaLabel || one.labels?.length || one.textContent.trim()))
+            .map(one => one.id || one.outerHTML)"""
         )
         assert unnamed == []
     assert not complaints
