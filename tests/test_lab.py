@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
@@ -23,6 +24,7 @@ import pytest
 import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import PlainTextResponse
 
 import steepest as sd
 from steepest.lab import answers, method, problem
@@ -244,6 +246,13 @@ def test_basins_are_those_of_the_experiment():
     assert np.shape(found["basin"]) == (60, 60)
 
 
+def test_maps_of_networks_are_coarser_and_say_after_how_many_steps():
+    found = answers.sweep(State("spirals", starts=((-0.5, 1.0),), learning_rate=0.05, steps=1000))
+    assert np.shape(found["verdict"]) == (8, 24)
+    assert found["steps"] == 200
+    assert answers.sweep(State("bowl", starts=((4.0, 2.5),), learning_rate=0.05, steps=300))["steps"] == 300
+
+
 def test_landscapes_and_formulas_that_explode_have_holes_and_no_numbers_that_json_lacks(client):
     for fields in (
         {"problem": "formula", "formula": "exp(exp(exp(w1)))"},
@@ -331,11 +340,27 @@ def test_thousands_of_requests_are_answered_or_told_to_wait(client):
 
 
 def test_an_answer_that_takes_too_long_is_given_up(client, monkeypatch):
+    done = threading.Event()
     monkeypatch.setattr(serving, "LONGEST_ANSWER", 0.05)
-    answer = client.get("/runs?problem=bowl&steps=19999&learning_rate=0.00001&noise=0.1")
-    assert answer.status_code in (200, 504)
+    monkeypatch.setattr(serving, "_worked", lambda work, query: done.wait(60))
+    answer = client.get("/runs?problem=bowl")
+    done.set()
+    assert answer.status_code == 504
+    assert "ask for fewer steps" in answer.json()["error"]
     monkeypatch.undo()
     assert client.get("/runs?problem=bowl").status_code == 200
+
+
+def test_waiting_for_a_turn_is_not_taken_for_slowness(client, monkeypatch):
+    def slowly(work, query):
+        time.sleep(0.3)
+        return PlainTextResponse("done")
+
+    monkeypatch.setattr(serving, "LONGEST_ANSWER", 0.5)
+    monkeypatch.setattr(serving, "_worked", slowly)
+    with ThreadPoolExecutor(4) as four:
+        codes = list(four.map(lambda _: client.get("/runs?problem=bowl").status_code, range(4)))
+    assert codes == [200] * 4
 
 
 def test_what_nobody_thought_of_is_a_sentence(client, monkeypatch, caplog):

@@ -18,9 +18,7 @@ from steepest.theory import best_learning_rate, contraction_factor, learning_rat
 from steepest.theory import spectrum as spectrum_at
 
 GRID = 81
-RATES, MOMENTA = 48, 20
 _SHOWN = 1000
-_BASINS = 60
 _BASIN_STEPS = 500
 _TAIL = 8
 _WITH_THEORY = {"gradient descent": (False, False), "heavy ball": (True, False), "nesterov": (True, True)}
@@ -176,15 +174,18 @@ def sweep(state: State) -> dict[str, Any]:
     here = spectrum(state, state.starts[0])
     middle = here.get("limit") or state.learning_rate
     low = max(1e-12, min(middle, state.learning_rate) / 300)
-    rates = np.geomspace(low, max(middle, state.learning_rate) * 10, RATES)
-    momenta = np.linspace(0.0, 0.98, MOMENTA)
+    maps = state.found.maps
+    rates = np.geomspace(low, max(middle, state.learning_rate) * 10, maps.rates)
+    momenta = np.linspace(0.0, 0.98, maps.momenta)
+    steps = min(state.steps, maps.steps)
+    brief = {"learning_rate": rates, "momentum": momenta, "path": False, "steps": steps, "every": steps}
     # Plain descent has no momentum to vary: the map is that of heavy ball, whose lowest line it is.
     name = "heavy ball" if state.method == "gradient descent" else state.method
     found = descend(
         state.found.objective,
         method(name, state.schedule, state.is_noisy),
         start=np.array(state.starts[0]),
-        **settings(state) | {"learning_rate": rates, "momentum": momenta, "path": False, "every": state.steps},
+        **settings(state) | brief,
     )
     verdicts = found.verdict.transpose("momentum", "learning_rate").values
     curve = None
@@ -201,6 +202,7 @@ def sweep(state: State) -> dict[str, Any]:
             for line in found.final_loss.transpose("momentum", "learning_rate").values
         ],
         "limit": curve,
+        "steps": steps,
     }
 
 
@@ -210,8 +212,8 @@ def basins_of(state: State) -> dict[str, Any]:
     found = basins(
         state.found.objective,
         window=state.found.window,
-        resolution=_BASINS,
-        steps=min(state.steps, _BASIN_STEPS),
+        resolution=state.found.maps.basins,
+        steps=min(state.steps, state.found.maps.steps, _BASIN_STEPS),
         method=method(state.method, state.schedule, False),
         learning_rate=state.learning_rate,
         momentum=state.momentum,

@@ -27,6 +27,27 @@ from steepest.theory import spectrum
 Window = tuple[tuple[float, float], tuple[float, float]]
 
 
+@dataclass(frozen=True)
+class Fineness:
+    """How fine the maps of a problem are drawn, and how many steps their runs take at most.
+
+    Attributes:
+        rates: learning rates of the verdict map.
+        momenta: its momenta.
+        basins: starts along a side of the basins.
+        steps: of every run of a map.
+    """
+
+    rates: int = 48
+    momenta: int = 20
+    basins: int = 60
+    steps: int = 20_000
+
+
+COARSE = Fineness(24, 8, 16, 200)
+"""For losses of which one step takes so long that thousands of runs of thousands of steps take minutes."""
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """A loss of a vector of two parameters.
@@ -38,6 +59,7 @@ class Problem:
         start: where descent starts unless told otherwise.
         words: what the loss and its two parameters are.
         table: its data; None where there are none.
+        maps: how fine they are.
     """
 
     name: str
@@ -46,6 +68,7 @@ class Problem:
     start: tuple[float, float]
     words: str
     table: pd.DataFrame | None = None
+    maps: Fineness = Fineness()
 
 
 @lru_cache(maxsize=64)
@@ -120,7 +143,7 @@ def _spirals() -> Problem:
         "and the direction of the largest curvature there"
     )
     table = pd.DataFrame({"x": x[:, 0], "y": x[:, 1], "class": y})
-    return Problem("spirals", risk, ((-1.0, 2.0), (-1.5, 1.5)), (-0.5, 1.0), words, table)
+    return Problem("spirals", risk, ((-1.0, 2.0), (-1.5, 1.5)), (-0.5, 1.0), words, table, COARSE)
 
 
 def _plane(whole: EmpiricalRisk, network: Any, trained: Any) -> Any:
@@ -160,7 +183,7 @@ def _digits() -> Problem:
         "softmax regression on every third of 1,797 digits, in the plane through zero, its trained weights (1, 0) and "
         "the direction of the largest curvature at zero"
     )
-    return Problem("digits", risk, ((-1.0, 3.0), (-1.5, 1.5)), (-0.4, 0.8), words, frame)
+    return Problem("digits", risk, ((-1.0, 3.0), (-1.5, 1.5)), (-0.4, 0.8), words, frame, COARSE)
 
 
 DATA: dict[str, Callable[[], Problem]] = {"regression": _regression, "spirals": _spirals, "digits": _digits}

@@ -69,6 +69,8 @@ class _Desk:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lab")
         self._waiting = 0
+        # The time of an answer counts from when it is its turn, not from when it was asked for.
+        self._turn = asyncio.Semaphore(1)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -81,16 +83,15 @@ class _Desk:
         if self._waiting >= MOST_WAITING:
             return _problem(503, "more is asked for than can be answered; wait a moment and try again")
         self._waiting += 1
-        future = self._thread.submit(_worked, work, dict(request.query_params))
-        future.add_done_callback(lambda _: self._done())
         try:
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), LONGEST_ANSWER)
+            async with self._turn:
+                future = self._thread.submit(_worked, work, dict(request.query_params))
+                return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), LONGEST_ANSWER)
         except TimeoutError:
             future.cancel()
             return _problem(504, f"the answer takes more than {LONGEST_ANSWER:g} seconds; ask for fewer steps")
-
-    def _done(self) -> None:
-        self._waiting -= 1
+        finally:
+            self._waiting -= 1
 
 
 def _worked(work: Callable[[State], Response], query: dict[str, str]) -> Response:

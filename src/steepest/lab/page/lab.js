@@ -284,7 +284,7 @@ function drawSweep() {
   shown.cellAt = cells(canvas, colours, plane, line, shown.sweepCell);
   axes(pen, plane, ["learning rate", "momentum"]);
   const [i, j] = shown.sweepCell, loss = found.final_loss[i][j];
-  $("sweep-words").textContent = `Blue converged, yellow out of steps, orange diverged${line ? "; dashed, the limit at the start" : ""}. Chosen: ${found.method}, learning rate ${number(rates[j])}, momentum ${number(momenta[i], 2)}: ${found.verdict[i][j]}, loss ${number(loss)}.`;
+  $("sweep-words").textContent = `Blue converged, yellow out of steps, orange diverged, each run after at most ${found.steps} steps${line ? "; dashed, the limit at the start" : ""}. Chosen: ${found.method}, learning rate ${number(rates[j])}, momentum ${number(momenta[i], 2)}: ${found.verdict[i][j]}, loss ${number(loss)}.`;
 }
 
 function choose(cell) {
