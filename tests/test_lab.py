@@ -246,6 +246,25 @@ def test_basins_are_those_of_the_experiment():
     assert np.shape(found["basin"]) == (60, 60)
 
 
+def test_every_problem_that_can_be_chosen_has_a_landscape_and_runs(client):
+    groups = client.get("/choices").json()["problems"]
+    assert "himmelblau" in groups["Landscapes"]
+    for name in [*groups["Landscapes"], *groups["Data"]]:
+        for kind in ("landscape", "runs"):
+            answer = client.get(f"/{kind}?problem={name}&steps=20&learning_rate=0.001")
+            assert answer.status_code == 200, (name, answer.text)
+
+
+@pytest.mark.parametrize(("name", "rate"), [("steep_bowl", 1 / 20), ("saddle", 1 / 2)])
+def test_a_new_problem_begins_with_one_over_its_curvature(name, rate):
+    # Curvatures 2 and 20 of the bowl, 2 and -2 of the saddle.
+    assert answers.landscape(State(name, starts=((1.0, 1.0),)))["learning_rate"] == pytest.approx(rate)
+
+
+def test_a_loss_without_curvature_names_no_rate():
+    assert answers.landscape(State("formula", "w1 + w2", starts=((1.0, 1.0),)))["learning_rate"] is None
+
+
 def test_maps_of_networks_are_coarser_and_say_after_how_many_steps():
     found = answers.sweep(State("spirals", starts=((-0.5, 1.0),), learning_rate=0.05, steps=1000))
     assert np.shape(found["verdict"]) == (8, 24)

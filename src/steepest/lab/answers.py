@@ -13,7 +13,7 @@ from steepest.descent import Descent, Stop, Verdict, descend
 from steepest.experiments import basins
 from steepest.lab.methods import method
 from steepest.lab.problems import surface
-from steepest.lab.state import State
+from steepest.lab.state import LEAST_RATE, MOST_RATE, State
 from steepest.theory import best_learning_rate, contraction_factor, learning_rate_limit
 from steepest.theory import spectrum as spectrum_at
 
@@ -36,7 +36,15 @@ def landscape(state: State) -> dict[str, Any]:
         "rows": rows,
         "minimisers": [list(map(float, point)) for point in getattr(found.objective, "minimisers", ())],
         "start": found.start,
+        "learning_rate": first_rate(state),
     }
+
+
+def first_rate(state: State) -> float | None:
+    """One over the largest curvature, of either sign, where a new problem starts; None where there is none."""
+    here = spectrum(state, state.found.start)
+    sharpest = max(abs(here.get(name) or 0.0) for name in ("largest", "smallest"))
+    return _plain(min(max(1 / sharpest, LEAST_RATE), MOST_RATE), 2) if sharpest > 0 else None
 
 
 def runs(state: State) -> dict[str, Any]:

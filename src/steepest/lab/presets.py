@@ -79,7 +79,7 @@ PRESETS = (
     ),
     Preset(
         "Digits: softmax regression in a plane",
-        State("digits", starts=((-0.4, 0.8),), learning_rate=0.01, batch_size=64, steps=500),
+        State("digits", starts=((-0.2, 0.1),), learning_rate=0.006, batch_size=64, steps=500),
         "599 digits, ten classes, two directions.",
     ),
 )

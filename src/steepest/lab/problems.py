@@ -93,8 +93,8 @@ def problem(name: str, formula: str = "") -> Problem:
         return Problem(name, made, _square(made.window), _pair(made.start), f"typed: {formula}")
     if name in DATA:
         return DATA[name]()
-    if name not in CATALOGUE:
-        raise unknown_name("problem", name, ["formula", *DATA, *CATALOGUE])
+    if name not in LANDSCAPES:
+        raise unknown_name("problem", name, ["formula", *DATA, *LANDSCAPES])
     landscape = CATALOGUE[name]
     return Problem(name, landscape, _square(landscape.window), _pair(landscape.start), landscape.source)
 
@@ -178,13 +178,16 @@ def _digits() -> Problem:
     up *= np.linalg.norm(across) / np.linalg.norm(up)
     # A model that is linear has logits linear in w, so that the pixels are needed once.
     logits = np.concatenate([x @ across + np.asarray(trained["bias"]), x @ up], axis=1)
-    risk = EmpiricalRisk(scores_in_plane, losses.softmax_cross_entropy, logits, y, start=[-0.4, 0.8], name="digits")
+    risk = EmpiricalRisk(scores_in_plane, losses.softmax_cross_entropy, logits, y, start=[-0.2, 0.1], name="digits")
     words = (
         "softmax regression on every third of 1,797 digits, in the plane through zero, its trained weights (1, 0) and "
         "the direction of the largest curvature at zero"
     )
-    return Problem("digits", risk, ((-1.0, 3.0), (-1.5, 1.5)), (-0.4, 0.8), words, frame, COARSE)
+    return Problem("digits", risk, ((-1.0, 3.0), (-1.5, 1.5)), (-0.2, 0.1), words, frame, COARSE)
 
+
+LANDSCAPES = tuple(name for name, landscape in CATALOGUE.items() if np.asarray(landscape.start).size == 2)
+"""Names of the landscapes of two parameters."""
 
 DATA: dict[str, Callable[[], Problem]] = {"regression": _regression, "spirals": _spirals, "digits": _digits}
 """Name → what makes a problem with data."""

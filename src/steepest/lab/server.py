@@ -22,9 +22,8 @@ from steepest.lab import answers
 from steepest.lab.code import code
 from steepest.lab.methods import METHODS, SCHEDULES
 from steepest.lab.presets import PRESETS
-from steepest.lab.problems import DATA
+from steepest.lab.problems import DATA, LANDSCAPES
 from steepest.lab.state import MOST_STARTS, MOST_STEPS, State, from_query
-from steepest.landscapes import CATALOGUE
 
 LONGEST_QUERY = 4000
 """Characters of an address at most; a state with eight starts and a long formula has half of them."""
@@ -52,29 +51,36 @@ def application() -> Starlette:
     Everything is asked for by GET, and every state is in the address. A state that is wrong is answered with 400 and a
     sentence, too many requests at once with 503, an answer that takes too long with 504.
     """
-    desk = _Desk()
+    # A map of thousands of runs does not keep the run under the reader's hand waiting.
+    desks = {kind: _Desk(kind) for kind in ("run", "map")}
     routes = [
         Route("/", partial(_file, "page.html")),
         *(Route(f"/{name}", partial(_file, name)) for name in _PAGE),
         Route("/choices", _choices),
-        *(Route(f"/{name}", partial(desk.answer, work)) for name, work in _ANSWERS.items()),
+        *(Route(f"/{name}", partial(desks["run"].answer, work)) for name, work in _ANSWERS.items()),
+        *(Route(f"/{name}", partial(desks["map"].answer, work)) for name, work in _MAPS.items()),
     ]
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-    return Starlette(routes=routes, middleware=[hosts], lifespan=desk.lifespan)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        for desk in desks.values():
+            desk.close()
+
+    return Starlette(routes=routes, middleware=[hosts], lifespan=lifespan)
 
 
 class _Desk:
     """One computation at a time, a queue that is bounded, and no answer that is waited for without end."""
 
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lab")
+    def __init__(self, kind: str) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lab-{kind}")
         self._waiting = 0
         # The time of an answer counts from when it is its turn, not from when it was asked for.
         self._turn = asyncio.Semaphore(1)
 
-    @contextlib.asynccontextmanager
-    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        yield
+    def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def answer(self, work: Callable[[State], Response], request: Request) -> Response:
@@ -130,10 +136,12 @@ def _dataset(state: State) -> Response:
 _ANSWERS: dict[str, Callable[[State], Response]] = {
     "landscape": partial(_json, answers.landscape),
     "runs": partial(_json, answers.runs),
-    "sweep": partial(_json, answers.sweep),
-    "basins": partial(_json, answers.basins_of),
     "code": _code,
     "dataset.csv": _dataset,
+}
+_MAPS: dict[str, Callable[[State], Response]] = {
+    "sweep": partial(_json, answers.sweep),
+    "basins": partial(_json, answers.basins_of),
 }
 
 
@@ -146,7 +154,7 @@ async def _choices(request: Request) -> Response:
     """What can be chosen on the page."""
     return JSONResponse(
         {
-            "problems": {"Landscapes": list(CATALOGUE), "Data": list(DATA), "Your own": ["formula"]},
+            "problems": {"Landscapes": list(LANDSCAPES), "Data": list(DATA), "Your own": ["formula"]},
             "methods": list(METHODS),
             "schedules": list(SCHEDULES),
             "presets": [{"name": name, "query": state.to_query(), "words": words} for name, state, words in PRESETS],

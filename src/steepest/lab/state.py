@@ -15,6 +15,7 @@ from steepest.lab.problems import Problem, problem
 
 MOST_STARTS = 8
 MOST_STEPS = 20_000
+LEAST_RATE, MOST_RATE = 1e-12, 1e6
 _FARTHEST = 1e6
 _STARTS = 2
 
@@ -92,7 +93,7 @@ def from_query(query: Mapping[str, str]) -> State:
         formula,
         (),
         _one_of(query, "method", METHODS, blank.method),
-        _number(query, "learning_rate", 1e-12, 1e6, blank.learning_rate),
+        _number(query, "learning_rate", LEAST_RATE, MOST_RATE, blank.learning_rate),
         _number(query, "momentum", 0.0, 0.999, blank.momentum),
         _one_of(query, "schedule", SCHEDULES, blank.schedule),
         _whole(query, "batch_size", 0, 100_000, blank.batch_size),

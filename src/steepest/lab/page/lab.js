@@ -79,6 +79,9 @@ function tookLandscape(found) {
   shown.image = bands(shown.high);
   shown.chosen = 0;
   if (!state.starts.length) state.starts = [[...found.start]];
+  // A rate of the problem before says nothing about this one.
+  if (shown.rateOfStart && found.learning_rate) state.learning_rate = found.learning_rate;
+  shown.rateOfStart = false;
   const most = found.rows ? Math.ceil(Math.log2(found.rows)) : 0;
   $("batch").max = most;
   shown.runs = [];
@@ -168,6 +171,7 @@ function listen() {
     state.problem = $("problem").value;
     if (state.problem === "formula" && !state.formula) state.formula = "w1^2 + 10*w2^2";
     state.starts = [];
+    shown.rateOfStart = true;
     changed({ landscape: true });
   });
   let typing = 0;
