@@ -11,7 +11,8 @@ from PIL import Image
 
 import steepest as sd
 from steepest import figures
-from steepest.figures.style import VERDICT_COLOURS, is_logarithmic
+from steepest.descent.showing import VERDICT_COLOURS
+from steepest.figures.style import is_logarithmic
 
 landscapes = sd.landscapes
 FREE = sd.Stop(gradient_norm=None)
