@@ -261,6 +261,28 @@ def test_a_new_problem_begins_with_one_over_its_curvature(name, rate):
     assert answers.landscape(State(name, starts=((1.0, 1.0),)))["learning_rate"] == pytest.approx(rate)
 
 
+@pytest.mark.parametrize("name", ["himmelblau", "rosenbrock", "booth", "regression", "digits"])
+def test_the_rate_a_problem_begins_with_does_not_diverge(name):
+    opened = answers.landscape(State(name, starts=((0.0, 0.0),)))
+    state = State(name, starts=(opened["start"],), learning_rate=opened["learning_rate"], steps=500)
+    (run,) = answers.runs(state)["runs"]
+    assert run["verdict"] != "diverged"
+    assert run["loss"][-1] < run["loss"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sin(w1", "bracket at character 4 .* never closed"),
+        ("w1^2 + w2)", "bracket at character 10 .* closes none"),
+        ("w1^2 + w2^2 $", "near character 13"),
+    ],
+)
+def test_a_formula_that_cannot_be_read_says_where(text, words):
+    with pytest.raises(ValueError, match=words):
+        objective_of(text)
+
+
 def test_a_loss_without_curvature_names_no_rate():
     assert answers.landscape(State("formula", "w1 + w2", starts=((1.0, 1.0),)))["learning_rate"] is None
 

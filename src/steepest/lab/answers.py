@@ -41,9 +41,10 @@ def landscape(state: State) -> dict[str, Any]:
 
 
 def first_rate(state: State) -> float | None:
-    """One over the largest curvature, of either sign, where a new problem starts; None where there is none."""
-    here = spectrum(state, state.found.start)
-    sharpest = max(abs(here.get(name) or 0.0) for name in ("largest", "smallest"))
+    """One over the largest curvature, of either sign, where a new problem starts and at its known minimisers."""
+    points = [state.found.start, *getattr(state.found.objective, "minimisers", ())]
+    found = [spectrum(state, (float(one), float(other))) for one, other in points]
+    sharpest = max(abs(here.get(name) or 0.0) for here in found for name in ("largest", "smallest"))
     return _plain(min(max(1 / sharpest, LEAST_RATE), MOST_RATE), 2) if sharpest > 0 else None
 
 

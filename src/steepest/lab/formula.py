@@ -68,9 +68,20 @@ def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip().replace("^", "**"), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        place = getattr(error, "offset", None)
-        where = f" near character {place}" if place else ""
-        raise ValueError(f"the formula cannot be read{where}; write products as 2*w1 and powers as w1^2") from None
+        raise ValueError(_unreadable(text.strip(), error)) from None
+
+
+def _unreadable(text: str, error: Exception) -> str:
+    """What is wrong with a formula, at which of its characters."""
+    place = getattr(error, "offset", None) or 0
+    place -= text.replace("^", "**")[: max(0, place - 1)].count("**")  # a power is two characters in Python
+    words = str(getattr(error, "msg", ""))
+    if 0 < place <= len(text) and text[place - 1] in "()[]" and "never closed" in words:
+        return f"the bracket at character {place} of the formula is never closed"
+    if 0 < place <= len(text) and text[place - 1] in "()[]" and "unmatched" in words:
+        return f"the bracket at character {place} of the formula closes none"
+    where = f" near character {place}" if place > 0 else ""
+    return f"the formula cannot be read{where}; write products as 2*w1 and powers as w1^2"
 
 
 def _check(tree: ast.expr) -> None:

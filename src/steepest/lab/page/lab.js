@@ -80,7 +80,7 @@ function tookLandscape(found) {
   shown.chosen = 0;
   if (!state.starts.length) state.starts = [[...found.start]];
   // A rate of the problem before says nothing about this one.
-  if (shown.rateOfStart && found.learning_rate) state.learning_rate = found.learning_rate;
+  if (shown.rateOfStart) state.learning_rate = found.learning_rate || 0.01;
   shown.rateOfStart = false;
   const most = found.rows ? Math.ceil(Math.log2(found.rows)) : 0;
   $("batch").max = most;
