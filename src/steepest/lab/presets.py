@@ -80,7 +80,7 @@ PRESETS = (
     Preset(
         "Digits: softmax regression in a plane",
         State("digits", starts=((-0.2, 0.1),), learning_rate=0.006, batch_size=64, steps=500),
-        "599 digits, ten classes, two directions.",
+        "300 digits, ten classes, two directions.",
     ),
 )
 """In the order of the chapter, then two of data."""
