@@ -34,13 +34,24 @@ def lines(figure, width):
     return [line for line in figure.axes[0].lines if line.get_linestyle() == "-" and len(line.get_xdata()) >= width]
 
 
+def test_a_run_that_leaves_the_window_ends_at_its_edge_in_a_cross():
+    runs = sd.descend(landscapes.steep_bowl, optax.sgd, learning_rate=[0.09, 0.101], steps=40)
+    axes = figures.contour(runs).axes[0]
+    (cross,) = (line for line in axes.lines if line.get_marker() == "X")
+    assert abs(cross.get_ydata()[0]) == pytest.approx(3.0)  # w2 grows by 1.02 a step from 2.5, past the edge at 3
+    drawn = [line for line in axes.lines if line.get_linestyle() == "-" and line.get_color() == cross.get_color()]
+    assert drawn[0].get_xydata()[-1] == pytest.approx(cross.get_xydata()[0])
+
+
 def test_a_contour_draws_every_path_within_its_window(runs):
     figure = figures.contour(runs)
     axes = figure.axes[0]
     assert axes.get_xlim() == landscapes.steep_bowl.window[0]
     assert axes.get_ylim() == landscapes.steep_bowl.window[1]
-    drawn = lines(figure, 10)
+    drawn = lines(figure, 3)
     assert len(drawn) == 4
+    # 2.5 is multiplied by 1 - 0.105 · 20 = -1.1 a step: out of the window at the second.
+    np.testing.assert_allclose(drawn[3].get_ydata(), [2.5, -2.75, 3.0])
     for place in range(3):
         np.testing.assert_array_equal(np.column_stack(drawn[place].get_data()), runs.isel(learning_rate=place).path)
     words = [text.get_text() for text in axes.get_legend().get_texts()]

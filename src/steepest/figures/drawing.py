@@ -112,17 +112,35 @@ def thinned(path: NDArray[Any], most: int = _MOST_POINTS) -> NDArray[Any]:
 
 
 def draw_path(axes: Axes, path: NDArray[Any], extent: Window, run: Descent, shade: Any, words: str | None) -> None:
-    """A path as far as it stays near the window; where it leaves for good, a cross."""
+    """A path; where it leaves the window for good it ends, at the edge, in a cross."""
+    within = inside(path, extent)
+    left = within.any() and not within[-1]
+    if left:
+        last = int(np.flatnonzero(within)[-1])
+        path = np.vstack([path[: last + 1], crossing(path[last], path[last + 1], extent)])
     span = np.array([high - low for low, high in extent])
     reach = np.abs(path - np.mean(extent, axis=1)) <= 20 * span
     gone = np.flatnonzero(~reach.all(axis=1))
     near = path[: gone[0]] if len(gone) else path
     axes.plot(*thinned(near).T, "-", color=shade, linewidth=1.6, label=words, zorder=3)
     axes.plot(*thinned(near, _MOST_MARKERS).T, "o", color=shade, markersize=3.5, zorder=3)
-    within = inside(path, extent)
-    if not within[-1] and within.any():
-        last = int(np.flatnonzero(within)[-1])
-        axes.plot(*path[last], "X", color=shade, markeredgecolor="white", markersize=12, zorder=4)
+    if left:
+        axes.plot(*path[-1], "X", color=shade, markeredgecolor="white", markersize=12, zorder=6, clip_on=False)
+
+
+def crossing(point: NDArray[Any], beyond: NDArray[Any], extent: Window) -> NDArray[Any]:
+    """Where the step from a point of the window to one outside it, finite or not, crosses the edge.
+
+    >>> crossing(np.array([0.0, 0.0]), np.array([4.0, 2.0]), ((-1, 1), (-1, 1)))
+    array([1. , 0.5])
+    """
+    if not np.isfinite(beyond).all():
+        return point
+    step = beyond - point
+    low, high = np.array(extent, float).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(step > 0, (high - point) / step, np.where(step < 0, (low - point) / step, np.inf))
+    return np.asarray(point + min(1.0, float(shares.min())) * step)
 
 
 def draw_minimisers(axes: Axes, objective: Objective, extent: Window) -> None:
