@@ -111,7 +111,7 @@ def thinned(path: NDArray[Any], most: int = _MOST_POINTS) -> NDArray[Any]:
     return np.asarray(path[places])
 
 
-def draw_path(axes: Axes, path: NDArray[Any], extent: Window, run: Descent, shade: Any, words: str | None) -> None:
+def draw_path(axes: Axes, path: NDArray[Any], extent: Window, shade: Any, words: str | None) -> None:
     """A path; where it leaves the window for good it ends, at the edge, in a cross."""
     within = inside(path, extent)
     left = within.any() and not within[-1]

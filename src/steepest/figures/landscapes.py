@@ -63,9 +63,9 @@ def contour(
         figure, axes = canvas(ax, (8.5, 7.0))
         draw_contour(axes, objective, extent)
         words = labels_of(runs, labels) if paths else []
-        for place, (path, run) in enumerate(paths):
+        for place, (path, _) in enumerate(paths):
             own = words[place] if len(paths) <= MOST_IN_LEGEND else None
-            draw_path(axes, path, extent, run, colour(place, len(paths)), own)
+            draw_path(axes, path, extent, colour(place, len(paths)), own)
         draw_minimisers(axes, objective, extent)
         axes.set(xlim=extent[0], ylim=extent[1], xlabel="$w_1$", ylabel="$w_2$")
         axes.set_title(title_of(objective) if title is None else title)
@@ -211,8 +211,8 @@ def panels(
                 axes.set_visible(False)
                 continue
             draw_contour(axes, objective, extent)
-            path, run = paths[place]
-            draw_path(axes, path, extent, run, colour(place, len(each)), None)
+            path, _ = paths[place]
+            draw_path(axes, path, extent, colour(place, len(each)), None)
             axes.plot(*path[0], "o", color="black", markersize=8, label="start")
             draw_minimisers(axes, objective, extent)
             axes.set(xlim=extent[0], ylim=extent[1], title=words[place])
