@@ -42,7 +42,8 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_PAGE = ("page.html", "lab.css", "lab.js", "drawing.js", "surface.js")
+_SCRIPTS = ("lab", "state", "controls", "pictures", "drawing", "surface", "pointer", "player", "taking")
+_PAGE = ("page.html", "lab.css", *(f"{name}.js" for name in _SCRIPTS))
 
 
 def application() -> Starlette:
