@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from collections.abc import Iterator
 import jax
 import pytest
 from hypothesis import HealthCheck, settings
+
+# A suite that was started in the background has been told to ignore Ctrl-C, and would hand that on to what it tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # An error in all but sums, by the warning filters of pyproject.toml. Not by a fixture: descend() traces in threads of
 # its own, which a context manager of this thread does not reach.
