@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import os
 import re
@@ -21,8 +22,10 @@ from urllib.parse import parse_qsl, urlencode
 import jax
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 import uvicorn
+import xarray
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
@@ -42,7 +45,11 @@ class Answer(NamedTuple):
 
     status_code: int
     headers: dict[str, str]
-    text: str
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
 
     def json(self) -> Any:
         return json.loads(self.text)
@@ -59,7 +66,7 @@ class Client:
             connection.request("GET", path, headers={} if host is None else {"Host": host})
             found = connection.getresponse()
             headers = {name.lower(): value for name, value in found.getheaders()}
-            return Answer(found.status, headers, found.read().decode())
+            return Answer(found.status, headers, found.read())
 
 
 @pytest.fixture(scope="module")
@@ -352,11 +359,11 @@ def test_another_host_is_refused(client):
 
 
 def test_data_and_code_can_be_taken_away(client):
-    table = client.get("/dataset.csv?problem=regression")
-    assert table.headers["content-disposition"] == 'attachment; filename="regression.csv"'
+    table = client.get("/data.csv?problem=regression")
+    assert table.headers["content-disposition"] == 'attachment; filename="regression-data.csv"'
     assert table.text.startswith("x,y\n")
     assert len(table.text.splitlines()) == 201
-    assert client.get("/dataset.csv?problem=bowl").status_code == 400
+    assert client.get("/data.csv?problem=bowl").status_code == 400
     assert "sd.landscapes.bowl" in client.get("/code?problem=bowl").text
 
 
@@ -405,6 +412,21 @@ def test_waiting_for_a_turn_is_not_taken_for_slowness(client, monkeypatch):
     with ThreadPoolExecutor(4) as four:
         codes = list(four.map(lambda _: client.get("/runs?problem=bowl").status_code, range(4)))
     assert codes == [200] * 4
+
+
+def test_the_runs_on_the_screen_can_be_taken_away(client):
+    """As a labelled dataset and as a table, both equal to what the page was told."""
+    query = "problem=himmelblau&starts=1,2;-1,-1;0,0&learning_rate=0.01&steps=50&method=nesterov&momentum=0.5"
+    told = client.get(f"/runs?{query}").json()["runs"]
+    dataset = xarray.open_dataset(io.BytesIO(client.get(f"/runs.nc?{query}").content))
+    assert dict(dataset.path.sizes) == {"start": 3, "step": 51, "parameter": 2}
+    for number, run in enumerate(told):
+        np.testing.assert_allclose(dataset.path.sel(start=number, step=run["step"]), run["path"], rtol=1e-7)
+    assert list(dataset.verdict.values.astype(str)) == [run["verdict"] for run in told]
+    assert (dataset.attrs["method"], dataset.attrs["momentum"]) == ("nesterov", 0.5)
+    assert from_query(dict(parse_qsl(dataset.attrs["lab"]))) == from_query(dict(parse_qsl(query)))
+    table = pd.read_csv(io.StringIO(client.get(f"/runs.csv?{query}").text))
+    np.testing.assert_allclose(table.loss.dropna(), [loss for run in told for loss in run["loss"]], rtol=1e-7)
 
 
 def test_what_nobody_thought_of_is_a_sentence(client, monkeypatch, caplog):

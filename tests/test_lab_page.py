@@ -186,8 +186,11 @@ def test_data_problems_have_batches_and_data(address):
         settled(page, before)
         assert state_of(page)["batch_size"] == "32"
         with page.expect_download() as found:
-            page.click("#dataset")
-        assert found.value.suggested_filename == "regression.csv"
+            page.click("#data-csv")
+        assert found.value.suggested_filename == "regression-data.csv"
+        with page.expect_download() as found:
+            page.click("#runs-nc")
+        assert found.value.suggested_filename == "regression-runs.nc"
     assert not complaints
 
 

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from steepest.lab import answers
 from steepest.lab.code import code
+from steepest.lab.exports import EXPORTS, File
 from steepest.lab.methods import METHODS, SCHEDULES
 from steepest.lab.presets import PRESETS
 from steepest.lab.problems import DATA, LANDSCAPES
@@ -124,21 +125,17 @@ def _code(state: State) -> Response:
     return PlainTextResponse(code(state), headers=_HEADERS)
 
 
-def _dataset(state: State) -> Response:
-    table = state.found.table
-    if table is None:
-        raise ValueError(f"{state.problem} has no data; choose regression, spirals or digits")
-    name = f'attachment; filename="{state.problem}.csv"'
-    return PlainTextResponse(
-        table.to_csv(index=False), headers=_HEADERS | {"Content-Disposition": name}, media_type="text/csv"
-    )
+def _export(made: Callable[[State], File], state: State) -> Response:
+    file = made(state)
+    named = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return Response(file.content, headers=_HEADERS | named, media_type=file.kind)
 
 
 _ANSWERS: dict[str, Callable[[State], Response]] = {
     "landscape": partial(_json, answers.landscape),
     "runs": partial(_json, answers.runs),
     "code": _code,
-    "dataset.csv": _dataset,
+    **{name: partial(_export, made) for name, made in EXPORTS.items()},
 }
 _MAPS: dict[str, Callable[[State], Response]] = {
     "sweep": partial(_json, answers.sweep),

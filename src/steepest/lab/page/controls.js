@@ -67,8 +67,7 @@ export function fill() {
   $("noise-value").textContent = number(state.noise, 2);
   $("steps").value = Math.log10(state.steps);
   $("steps-value").textContent = state.steps;
-  $("dataset").hidden = !(shown.landscape && shown.landscape.rows);
-  $("dataset").href = `dataset.csv?${query()}`;
+  $("data-csv").hidden = !(shown.landscape && shown.landscape.rows);
   fillStarts();
 }
 
@@ -121,6 +120,8 @@ export function listen() {
     state.problem = $("problem").value;
     if (state.problem === "formula" && !state.formula) state.formula = "w1^2 + 10*w2^2";
     state.starts = [];
+    shown.preset = "";
+    $("preset").value = "";
     shown.rateOfStart = true;
     changed({ landscape: true });
   });
