@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 import xarray as xr
 
+from compiling import compilations
 from steepest.descent import Descent, Stop, Verdict, descend
 from steepest.objectives import Objective
 from steepest.risk import EmpiricalRisk
@@ -25,24 +22,6 @@ network = EmpiricalRisk(
     np.linspace(0, 1, 6),
     start={"hidden": np.full((2, 3), 0.1), "out": np.full(3, 0.2)},
 )
-COMPILED = "/jax/core/compile/backend_compile_duration"
-
-
-@contextmanager
-def compilations() -> Iterator[list[str]]:
-    """The programs that XLA compiles within."""
-    seen: list[str] = []
-    active = [True]
-
-    def listen(event: str, duration: float, **details: object) -> None:
-        if active[0] and event == COMPILED:
-            seen.append(str(details.get("fun_name", event)))
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
-        yield seen
-    finally:
-        active[0] = False
 
 
 def test_changing_a_number_compiles_nothing():

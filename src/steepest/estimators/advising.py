@@ -73,8 +73,7 @@ def planned(objective: Descendable, start: Params, settings: Settings, l2: float
 
 def _advice(objective: Descendable, start: Params, settings: Settings, known: Constants | None, l2: float) -> Advice:
     if known is None:
-        # Nothing is known beyond the start, and Nesterov's look-ahead is the steadier momentum.
-        momentum = _NETWORK_MOMENTUM if settings.momentum is None else settings.momentum
+        momentum = _network_momentum(settings)
         return advise(objective, momentum=momentum, nesterov=momentum > 0, start=start)
     if settings.batch_size is not None:
         return advise(objective, momentum=settings.momentum or 0.0, nesterov=False, batch_size=settings.batch_size)
@@ -86,6 +85,17 @@ def _advice(objective: Descendable, start: Params, settings: Settings, known: Co
         if fastest.steps(_ACCURACY) <= settings.most_epochs:
             return fastest
     return advise(objective, momentum=_look_ahead(known, l2, settings.most_epochs), nesterov=True)
+
+
+def network_hyperparameters(settings: Settings, rate: float) -> dict[str, Any]:
+    """What ``optax.sgd`` takes for a network, at a learning rate that is known already."""
+    momentum = _network_momentum(settings)
+    return {"learning_rate": rate, "momentum": momentum, "nesterov": momentum > 0}
+
+
+def _network_momentum(settings: Settings) -> float:
+    # Nothing is known of a network beyond its start, and Nesterov's look-ahead is the steadier momentum.
+    return _NETWORK_MOMENTUM if settings.momentum is None else settings.momentum
 
 
 def _look_ahead(known: Constants, l2: float, steps: int) -> float:

@@ -9,12 +9,12 @@ import numpy as np
 import optax
 
 from steepest import losses, models
-from steepest.descent import Stop, descend
+from steepest.descent import Stop, Verdict, descend
 from steepest.estimators.advising import named_features, planned
 from steepest.estimators.arguments import Settings
 from steepest.estimators.rows import Floats, Rows, Scaling
 from steepest.estimators.sparse import sparse_risk
-from steepest.estimators.trained import Trained, curve_of, ended
+from steepest.estimators.trained import Trained, blew_up, curve_of, ended, of_nothing
 from steepest.objectives import Descendable, Params
 from steepest.risk import EmpiricalRisk
 
@@ -67,10 +67,11 @@ def train_line(rows: Rows, loss: Any, settings: Settings, start: Line, seed: int
         seed: of the batches.
         diagnosed: whether the diagnosis is wanted.
     """
-    objective = _objective(rows, loss, settings.alpha / rows.total, start.inside(rows.scaling))
     begin = start.inside(rows.scaling)
-    plan = planned(objective, begin, settings, settings.alpha / rows.total, diagnosed)
-    if settings.batch_size is None or rows.sparse:
+    l2 = rows.l2(settings.alpha)
+    objective = _objective(rows, loss, l2, begin)
+    plan = planned(objective, begin, settings, l2, diagnosed)
+    if settings.batch_size is None:
         length: dict[str, Any] = {"steps": settings.most_epochs}
     else:
         length = {"epochs": settings.most_epochs, "batch_size": settings.batch_size}
@@ -87,7 +88,13 @@ def train_line(rows: Rows, loss: Any, settings: Settings, start: Line, seed: int
         **plan.hyperparameters,
     )
     params, verdict = ended(run)
-    return Trained(params, curve_of(run), verdict, float(plan.hyperparameters["learning_rate"]), plan.diagnosis)
+    curve = curve_of(run)
+    rate = float(plan.hyperparameters["learning_rate"])
+    if settings.once and blew_up(curve, of_nothing(objective, begin)):
+        verdict = Verdict.DIVERGED.value
+    if verdict == Verdict.DIVERGED.value:
+        return Trained(begin, curve, curve[0], verdict, rate, plan.diagnosis)
+    return Trained(params, curve, curve[-1], verdict, rate, plan.diagnosis)
 
 
 def _objective(rows: Rows, loss: Any, l2: float, start: Params) -> Descendable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
@@ -12,31 +12,31 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
 
+from steepest.descent import Verdict
 from steepest.estimators.affine import Line, train_line
-from steepest.estimators.arguments import BATCH, Settings, settings_of
+from steepest.estimators.arguments import LARGEST_SEED, Architecture, Settings, drawn_seed, settings_of
 from steepest.estimators.network import train_network
-from steepest.estimators.rows import Floats, Rows, Scaling, scaling_of, seen
+from steepest.estimators.rows import Floats, Rows, check_size, rows_seen, scaling_of, seen
 from steepest.estimators.trained import Trained
-from steepest.models import MultilayerPerceptron, mlp
+from steepest.models import mlp
 from steepest.precision import double_precision
 
-_LARGEST_SEED = 2**31 - 1
 _SPARSE = ("csr",)
 
 
-class DescentEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
+class DescentEstimator(BaseEstimator, metaclass=ABCMeta):  # type: ignore[misc] # scikit-learn ships no types
     """The part of :class:`DescentRegressor` and :class:`DescentClassifier` that is the same."""
 
     n_iter_: int
     loss_curve_: list[float]
     _scaler: StandardScaler
+    _architecture: Architecture
 
     def __init__(
         self,
@@ -75,11 +75,16 @@ class DescentEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ship
         """Shape of the predictions of one row, as the loss takes them."""
 
     @abstractmethod
-    def _encoded(self, y: NDArray[Any], weights: Floats | None, *, first: bool) -> NDArray[Any]:
+    def _learn_targets(self, y: NDArray[Any], weights: Floats | None, *, first: bool, more: bool) -> None:
+        """Learn the shape (``first``) and the scale of targets, from ``more`` of them or anew."""
+
+    @abstractmethod
+    def _encoded(self, y: NDArray[Any]) -> NDArray[Any]:
         """Targets as the loss takes them."""
 
     @property
     def _linear(self) -> bool:
+        """Whether the next fit is of a linear model."""
         return not len(np.atleast_1d(self.hidden_layer_sizes))
 
     # Fitting
@@ -91,54 +96,78 @@ class DescentEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ship
             # A row that does not count must not be met by a batch, nor counted in the means.
             kept = np.flatnonzero(weights)
             x, y, weights = x[kept], y[kept], weights[kept]
-        settings = settings_of(self, x.shape[0])
-        if once:
-            settings = _for_once(settings, self.batch_size, x)
-        begun = not first
-        targets = self._encoded(y, weights, first=first)
-        if first or (self._linear and once):
-            self._scaler = seen(None if first else self._scaler, x, weights)
-        scaling = scaling_of(self._scaler, bool(self.standardise))
         names = getattr(self, "feature_names_in_", None)
-        rows = Rows(x, targets, weights, scaling, None if names is None else tuple(map(str, names)))
-        seed = int(check_random_state(self.random_state).randint(_LARGEST_SEED))
-        trained = self._train(rows, settings, seed, begun, once)
-        self._keep(trained, begun and once)
-        if not once:
+        names = None if names is None else tuple(map(str, names))
+        check_size("X", x, names)
+        if weights is not None:
+            check_size("sample_weight", weights)
+        rows, sparse = x.shape[0], bool(issparse(x))
+        settings = settings_of(self, rows, sparse)
+        if once:
+            settings = settings.for_once(self.batch_size, rows, sparse)
+        start = self._started(x, y, weights, settings, first, more=once and not first)
+        scaling = scaling_of(self._scaler, self._architecture.standardise)
+        made = Rows(x, self._encoded(y), weights, scaling, names, rows_seen(self._scaler))
+        # The same seed in each call of partial_fit would have each epoch in the same order.
+        seed = (drawn_seed(self.random_state) + (0 if first else self.n_iter_)) % LARGEST_SEED
+        trained = self._train(made, settings, seed, start)
+        self._keep(trained, once and not first)
+        if not once or trained.verdict == Verdict.DIVERGED.value:
             trained.warn(type(self).__name__, settings.most_epochs, settings.tolerance)
         return self
 
-    def _train(self, rows: Rows, settings: Settings, seed: int, begun: bool, once: bool) -> Trained:
+    def _started(self, x: Any, y: Any, weights: Floats | None, settings: Settings, first: bool, *, more: bool) -> Any:
+        """Learn the scales of these rows, or of these ``more`` rows; where training begins, None where it does anew.
+
+        Coefficients are on the scale of the table and stay the same function. A network stays what it is on the scale
+        of the descent: a unit that has changed, or a first part of a few rows, would leave it far from any sense.
+        """
+        asked = Architecture(settings.hidden_layer_sizes, settings.activation, bool(self.standardise))
+        if not first:
+            self._architecture.check_same(asked)
+        self._architecture = asked
+        self._scaler = seen(self._scaler if more else None, x, weights)
+        self._learn_targets(y, weights, first=first, more=more)
+        if first:
+            return None
+        return self._line() if asked.linear else self._layers()
+
+    def _train(self, rows: Rows, settings: Settings, seed: int, start: Any) -> Trained:
         outputs = self._outputs()
-        diagnosed = not (begun and once)
-        if self._linear:
-            start = self._line() if begun else Line.flat(rows.x.shape[1], outputs)
-            trained = train_line(rows, self._loss(), settings, start, seed, diagnosed=diagnosed)
+        diagnosed = start is None or not settings.once
+        if self._architecture.linear:
+            line = Line.flat(rows.x.shape[1], outputs) if start is None else start
+            trained = train_line(rows, self._loss(), settings, line, seed, diagnosed=diagnosed)
             self._keep_line(Line.outside(trained.params, rows.scaling))
+            self._forget("coefs_", "intercepts_")
             return trained
-        inside = Rows(self._inside(rows.x), rows.y, rows.weights, rows.scaling, rows.names)
-        layers = self._layers() if begun else None
-        rate = getattr(self, "learning_rate_", None) if begun and once and settings.learning_rate is None else None
         trained = train_network(
-            inside,
+            replace(rows, x=self._inside(rows.x)),
             self._loss(),
             outputs[0] if outputs else None,
             settings,
-            layers,
+            start,
             seed,
             diagnosed=diagnosed,
-            rate=rate,
+            rate=None if diagnosed else settings.learning_rate or self.learning_rate_,
         )
         self.coefs_ = [np.asarray(layer["weight"]) for layer in trained.params]
         self.intercepts_ = [np.asarray(layer["bias"]) for layer in trained.params]
+        self._forget("coef_", "intercept_")
         return trained
+
+    def _forget(self, *names: str) -> None:
+        """What a fit of the other kind of model left."""
+        for name in names:
+            if hasattr(self, name):
+                delattr(self, name)
 
     def _keep(self, trained: Trained, more: bool) -> None:
         unit = self._unit_of_loss()
         losses = [float(unit * loss) for loss in trained.losses[1:]]
         self.n_iter_ = (self.n_iter_ if more else 0) + trained.epochs
         self.loss_curve_ = [*self.loss_curve_, *losses] if more else losses
-        self.loss_ = float(unit * trained.losses[-1])
+        self.loss_ = float(unit * trained.loss)
         self.learning_rate_ = trained.learning_rate
         self.verdict_ = trained.verdict
         if trained.diagnosis is not None:
@@ -162,26 +191,21 @@ class DescentEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ship
 
     def _inside(self, x: Floats) -> Floats:
         """Features as the network takes them."""
-        return scaling_of(self._scaler, True).applied(x) if self.standardise else x
-
-    def _network(self) -> MultilayerPerceptron:
-        outputs = self._outputs()
-        return mlp(self.hidden_layer_sizes, self.activation, outputs[0] if outputs else None)
+        return scaling_of(self._scaler, True).applied(x) if self._architecture.standardise else x
 
     def _raw_predictions(self, x: Any) -> Floats:
         """Predictions as the loss takes them, shape (rows, *outputs)."""
         check_is_fitted(self)
-        x = self._checked_features(x)
-        if self._linear:
+        linear, outputs = self._architecture.linear, self._outputs()
+        x = validate_data(self, x, accept_sparse=_SPARSE if linear else False, dtype=np.float64, reset=False)
+        if linear:
             line = self._line()
             return np.asarray(x @ line.coefficients + line.intercept)
+        network = mlp(*self._architecture.network, outputs[0] if outputs else None)
         with double_precision():
-            return np.asarray(self._network()(self._layers(), self._inside(x)), float)
+            return np.asarray(network(self._layers(), self._inside(x)), float)
 
     # What comes in
-
-    def _checked_features(self, x: Any) -> Any:
-        return validate_data(self, x, accept_sparse=_SPARSE if self._linear else False, dtype=np.float64, reset=False)
 
     def _checked(self, x: Any, y: Any, *, reset: bool, **of_y: Any) -> tuple[Any, Any]:
         accepted = _SPARSE if self._linear else False
@@ -194,16 +218,3 @@ class DescentEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn ship
         tags.input_tags.sparse = self._linear
         tags.target_tags.required = True
         return tags
-
-
-def _for_once(settings: Settings, batch_size: Any, x: Any) -> Settings:
-    """The same for a single epoch, in batches also where a fit takes all rows: one step of it would be little."""
-    size = settings.batch_size
-    if isinstance(batch_size, str) and x.shape[0] > BATCH and not issparse(x):
-        size = BATCH
-    return replace(settings, most_epochs=1, batch_size=size)
-
-
-def centred(values: Floats, scaling: Scaling) -> Floats:
-    """Targets on the scale of the descent, whatever their shape."""
-    return scaling.applied(values) if values.ndim == 2 else scaling.applied(values[:, None])[:, 0]

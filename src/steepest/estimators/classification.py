@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -39,13 +40,14 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
         learning_rate: of the standardised problem, above 0; ``"auto"`` is the one that theory advises.
         momentum: from 0 to below 1; ``"auto"`` goes with the learning rate.
         batch_size: rows a step; None for all. ``"auto"`` is all for a linear model and for up to 100 rows, else 32.
+            Sparse rows are always taken all at once.
         max_iter: epochs at most.
         tol: a linear model has converged when the gradient norm of the standardised problem is at most this; a network
             when the loss fell by less than this an epoch, and halving the rate did not help.
         standardise: whether features are given deviation 1. Without it those of a linear model are centred only, and
             those of a network taken as they are.
         class_weight: class → how much its rows count; ``"balanced"`` makes all classes count alike.
-        warm_start: whether ``fit`` goes on from the last fit.
+        warm_start: whether ``fit`` goes on from the last fit, on the scale of the rows it is given.
         random_state: seed of a network's start and of the batches.
 
     Attributes:
@@ -55,7 +57,7 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
         coefs_, intercepts_: of a network, a list of arrays a layer, for standardised features.
         n_iter_: epochs taken.
         loss_curve_: the mean loss with its L2 term after each epoch, in nats.
-        loss_: the last of them.
+        loss_: that of the model that is kept: the last one, unless the training diverged.
         learning_rate_: the one used, of the standardised problem; the last one of a network.
         verdict_: how it ended: one of :class:`steepest.Verdict`'s strings.
         diagnosis_: curvature, advice and findings, a :class:`steepest.Diagnosis`; printing it says all in words.
@@ -102,15 +104,18 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
             the estimator.
 
         Raises:
-            TypeError, ValueError: what is wrong with a parameter or the rows; fewer than two classes.
+            TypeError, ValueError: what is wrong with a parameter or the rows; fewer than two classes; with
+                ``warm_start`` another model than there is.
         """
         first = not (self.warm_start and hasattr(self, "n_iter_"))
         X, y = self._checked(X, y, reset=first)  # noqa: N806
         labels = _labels(y)
-        weights = self._weights(X, labels, sample_weight)
         if first:
-            self.classes_ = np.unique(labels if weights is None else labels[weights > 0])
-        self._check_classes(labels if weights is None else labels[weights > 0])
+            self.classes_ = np.unique(labels)
+        self._check_classes(labels)
+        weights = self._weights(X, labels, sample_weight)
+        if weights is not None and len(np.unique(labels[weights > 0])) < 2:
+            raise ValueError("sample_weight and class_weight must leave at least two classes with rows that count")
         return self._learn(X, labels, weights, first=first, once=False)
 
     def partial_fit(
@@ -122,13 +127,23 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
     ) -> Self:
         """One epoch on some rows, going on from what there is.
 
-        The means and deviations of the rows seen so far make the scale; the rate is that of these rows.
+        The means and deviations of all rows seen so far make the scale; ``alpha`` is held against all of them, a row
+        that is seen twice counting twice. The learning rate of a linear model is that of these rows, the one of a
+        network that of the first rows, halved where an epoch of it ends no lower. An epoch that blows up is undone,
+        with a warning.
 
         Args:
             X: features, shape (rows, features).
             y: classes, shape (rows,).
             classes: all classes there are; needed in the first call, unless its rows hold them all.
             sample_weight: how much each row counts.
+
+        Returns:
+            the estimator.
+
+        Raises:
+            TypeError, ValueError: what is wrong with a parameter or the rows; classes, columns or a model that are not
+                those of before.
         """
         first = not hasattr(self, "n_iter_")
         X, y = self._checked(X, y, reset=first)  # noqa: N806
@@ -175,9 +190,28 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
         if sample_weight is None and self.class_weight is None:
             return None
         weights = _check_sample_weight(sample_weight, x, dtype=float, ensure_non_negative=True)
-        if self.class_weight is not None:
-            weights = weights * compute_sample_weight(self.class_weight, y)
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            weights = weights * compute_sample_weight("balanced", y)
+        elif self.class_weight is not None:
+            weights = weights * self._weights_of_classes()[np.searchsorted(self.classes_, y)]
         return np.asarray(weights)
+
+    def _weights_of_classes(self) -> Floats:
+        """What ``class_weight`` says of each class, 1 where it says nothing."""
+        if not isinstance(self.class_weight, Mapping):
+            raise TypeError(
+                f'class_weight must be None, "balanced" or a dict class → weight, got {self.class_weight!r}'
+            )
+        for label, weight in self.class_weight.items():
+            if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+                raise ValueError(f"class_weight of class {_word(label)} must be a number from 0 up, got {weight!r}")
+        known = self.classes_.tolist()
+        unknown = [label for label in self.class_weight if label not in known]
+        if unknown:
+            raise ValueError(
+                f"class_weight names the class {_word(unknown[0])}, which is not among {', '.join(map(_word, known))}"
+            )
+        return np.array([float(self.class_weight.get(label, 1.0)) for label in known])
 
     def _check_classes(self, y: NDArray[Any]) -> None:
         if len(self.classes_) < 2:
@@ -190,15 +224,18 @@ class DescentClassifier(ClassifierMixin, DescentEstimator):  # type: ignore[misc
             )
 
     def _loss(self) -> Callable[[Any, Any], Any]:
-        one_logit = self._linear and self._binary
+        one_logit = self._architecture.linear and self._binary
         return losses.binary_cross_entropy if one_logit else losses.softmax_cross_entropy
 
     def _outputs(self) -> tuple[int, ...]:
-        return () if self._linear and self._binary else (len(self.classes_),)
+        return () if self._architecture.linear and self._binary else (len(self.classes_),)
 
-    def _encoded(self, y: NDArray[Any], weights: Floats | None, *, first: bool) -> NDArray[Any]:
+    def _learn_targets(self, y: NDArray[Any], weights: Floats | None, *, first: bool, more: bool) -> None:
+        """Classes have no scale."""
+
+    def _encoded(self, y: NDArray[Any]) -> NDArray[Any]:
         numbers = np.searchsorted(self.classes_, y)
-        return numbers.astype(float if self._linear and self._binary else np.int64)
+        return numbers.astype(float if self._architecture.linear and self._binary else np.int64)
 
     def _line(self) -> Line:
         if self._binary:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -28,16 +29,13 @@ def sparse_risk(rows: Rows, loss: Any, l2: float, start: Params, curvature: tupl
         curvature: the largest second derivative of the loss, and whether it is that everywhere.
     """
     x = rows.x.tocsr()
-    where = np.repeat(np.arange(x.shape[0], dtype=np.int32), np.diff(x.indptr))
     shares = np.full(x.shape[0], 1 / x.shape[0]) if rows.weights is None else rows.weights / rows.total
     largest, quadratic = curvature
-    most, least = _curvatures(rows, shares)
+    most, least = _curvatures(rows, shares, largest, l2)
     return Objective(
         bound(
-            partial(_risk, loss),
-            x.data.astype(float),
-            where,
-            x.indices.astype(np.int32),
+            _risk_of(loss),
+            *_padded(x),
             rows.y,
             shares,
             1 / rows.scaling.scale,
@@ -46,39 +44,71 @@ def sparse_risk(rows: Rows, loss: Any, l2: float, start: Params, curvature: tupl
         ),
         start=start,
         name="linear model on sparse rows",
-        smoothness=max(largest * most + l2, largest),
-        # The features are centred, so that the bias, which the L2 term does not hold, is a direction of its own.
-        strong_convexity=min(largest * least + l2, largest) if quadratic else 0.0,
+        smoothness=most,
+        strong_convexity=least if quadratic else 0.0,
         quadratic=quadratic,
     )
 
 
-def _risk(
-    loss: Any, data: Any, where: Any, columns: Any, y: Any, shares: Any, per: Any, centre: Any, l2: Any, params: Params
-) -> Any:
-    weight = params["weight"]
-    spread = weight * (per if weight.ndim == 1 else per[:, None])
-    parts = (data if weight.ndim == 1 else data[:, None]) * spread[columns]
-    products = jax.ops.segment_sum(parts, where, num_segments=len(y), indices_are_sorted=True)
-    predictions = products + (params["bias"] - centre @ weight)
-    return jnp.sum(shares * loss(predictions, y)) + l2 * jnp.sum(weight**2) / 2
+def _padded(x: Any) -> tuple[Floats, Any, Any]:
+    """(values, row of each, column of each), filled up with zeros at the end.
+
+    To one of eight lengths between two powers of two, so that parts of a table, which hold a different number of values
+    each, need few programs.
+    """
+    held = x.nnz
+    unit = 1 << max(0, held.bit_length() - 4)
+    more = -held % unit
+    where = np.repeat(np.arange(x.shape[0], dtype=np.int32), np.diff(x.indptr))
+    return (
+        np.pad(x.data.astype(float), (0, more)),
+        np.pad(where, (0, more), constant_values=x.shape[0] - 1),
+        np.pad(x.indices.astype(np.int32), (0, more)),
+    )
 
 
-def _curvatures(rows: Rows, shares: Floats) -> tuple[float, float]:
-    """Largest and smallest eigenvalue of the features' covariance; the smallest is 0 where there are many features."""
+@cache
+def _risk_of(loss: Any) -> Callable[..., Any]:
+    """The mean loss with its L2 term; the same function for the same loss, so that JAX knows it again."""
+
+    def risk(
+        data: Any, where: Any, columns: Any, y: Any, shares: Any, per: Any, centre: Any, l2: Any, params: Params
+    ) -> Any:
+        weight = params["weight"]
+        spread = weight * (per if weight.ndim == 1 else per[:, None])
+        parts = (data if weight.ndim == 1 else data[:, None]) * spread[columns]
+        products = jax.ops.segment_sum(parts, where, num_segments=len(y), indices_are_sorted=True)
+        predictions = products + (params["bias"] - centre @ weight)
+        return jnp.sum(shares * loss(predictions, y)) + l2 * jnp.sum(weight**2) / 2
+
+    return risk
+
+
+def _curvatures(rows: Rows, shares: Floats, largest: float, l2: float) -> tuple[float, float]:
+    """Largest and smallest eigenvalue of a bound on the Hessian; the smallest is 0 where there are many features.
+
+    Of features with a one for the bias, which the L2 term does not hold. Where the features are centred about the mean
+    of these very rows the bias is a direction of its own; where rows have been seen before it is not.
+    """
     features, mean, scale = rows.x.shape[1], rows.scaling.mean, rows.scaling.scale
-
-    def product(vector: Any) -> Any:
-        vector = np.ravel(vector) / scale
-        ahead = shares * (rows.x @ vector - mean @ vector)
-        return (rows.x.T @ ahead - mean * ahead.sum()) / scale
-
+    about = (np.asarray(rows.x.T @ shares).ravel() - mean) / scale
     if features <= _DENSE:
         second = (rows.x.T @ rows.x.multiply(shares[:, None])).toarray()
-        about = np.asarray(rows.x.T @ shares).ravel()
-        covariance = second - np.outer(mean, about) - np.outer(about, mean) + np.outer(mean, mean)
-        values = np.linalg.eigvalsh(covariance / np.outer(scale, scale))
+        first = np.asarray(rows.x.T @ shares).ravel()
+        moments = second - np.outer(mean, first) - np.outer(first, mean) + np.outer(mean, mean)
+        hessian = np.block([[moments / np.outer(scale, scale), about[:, None]], [about[None, :], np.ones((1, 1))]])
+        hessian = largest * hessian + l2 * np.diag(np.append(np.ones(features), 0.0))
+        values = np.linalg.eigvalsh(hessian)
         return max(float(values[-1]), 0.0) * (1 + _MARGIN), max(float(values[0]), 0.0)
-    operator = LinearOperator((features, features), matvec=product, dtype=float)
-    start = np.random.default_rng(0).normal(size=features)
+
+    def product(vector: Any) -> Any:
+        vector = np.ravel(vector)
+        weight, bias = vector[:-1] / scale, vector[-1]
+        ahead = shares * (rows.x @ weight - mean @ weight + bias)
+        total = ahead.sum()
+        of_weight = largest * (rows.x.T @ ahead - mean * total) / scale + l2 * vector[:-1]
+        return np.append(of_weight, largest * total)
+
+    operator = LinearOperator((features + 1, features + 1), matvec=product, dtype=float)
+    start = np.random.default_rng(0).normal(size=features + 1)
     return float(eigsh(operator, k=1, which="LA", v0=start, return_eigenvectors=False)[0]) * (1 + _MARGIN), 0.0
