@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from steepest.estimators import DescentClassifier, DescentRegressor
 
 _EPOCHS, _NETWORK_EPOCHS, _HIDDEN = 1000, 200, (100,)
-_SPLITS = 8
+_SPLITS, _FIRST_SPLIT = 8, 100
 _DIVERGED_R2, _DIVERGED_LOSS = -1.0, 10.0
 _ERRORS, _MATTERS = 2.0, 0.005
 
@@ -31,6 +31,7 @@ the same most epochs: {epochs} for linear models, {network} for networks of {hid
 over the splits of R² or accuracy on the test rows, times are medians of a fit. *Worse* and *better*: than ours by \
 more than 0.005 and two standard errors of the differences within splits. *Diverged*, counted over splits: an \
 overflow, predictions that are not finite, R² below −1, or a log loss above ten times that of the shares of the classes.
+The one default that had to be chosen, `alpha`, was chosen on other splits than these.
 """
 
 
@@ -94,7 +95,7 @@ class Outcome:
 
 def outcome(make: Callable[[int], Any], x: NDArray[Any], y: NDArray[Any], standardised: bool, splits: int) -> Outcome:
     found = Outcome()
-    for seed in range(splits):
+    for seed in range(_FIRST_SPLIT, _FIRST_SPLIT + splits):
         model = make(seed)
         labels = y if is_classifier(model) else None
         train_x, test_x, train_y, test_y = train_test_split(x, y, test_size=0.25, random_state=seed, stratify=labels)
