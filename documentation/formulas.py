@@ -10,6 +10,8 @@ from latex2mathml.converter import convert
 # What pymdownx.arithmatex leaves of $…$ and $$…$$.
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 _DISPLAY = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTALL)
+_NORM = re.compile(r"\\lVert\b(.*?)\\rVert\b", re.DOTALL)
+_ARROWS = ("&#x027FA;", "&#x027F9;", "&#x021D2;", "&#x021D4;")
 
 
 def drawn(page: str) -> str:
@@ -32,7 +34,14 @@ def drawn_inline(shown: str) -> str:
 
 
 def mathml(latex: str, display: str = "inline") -> str:
-    """A formula as a ``<math>`` element; its LaTeX stays readable to programs as ``alttext``."""
+    r"""A formula as a ``<math>`` element; its LaTeX stays readable to programs as ``alttext``.
+
+    >>> mathml(r"\lVert w \rVert^2").count('fence="true"')
+    2
+    """
     source = html.unescape(latex).strip()
-    element = convert(source, display=display)
+    # A norm is one thing: by itself its closing bar alone would bear the exponent, and be drawn smaller for it.
+    element = convert(_NORM.sub(r"{\\left\\lVert\1\\right\\rVert}", source), display=display)
+    for arrow in _ARROWS:  # names of variables to latex2mathml, without room around them
+        element = element.replace(f"<mi>{arrow}</mi>", f"<mo>{arrow}</mo>")
     return element.replace("<math ", f'<math alttext="{html.escape(source)}" ', 1)

@@ -43,15 +43,15 @@ def on_files(files: Files, config: Any) -> Files:
     made |= cited_tests.pages(texts)
     for place, text in made.items():
         files.append(File.generated(config, place, content=text))
-    for place, content in notebooks.files(executed).items():
-        files.append(File.generated(config, place, content=content))
+    for place, notebook in notebooks.files(executed).items():
+        files.append(File.generated(config, place, content=notebook))
     run = {place: text for place, text in texts.items() if not place.startswith(("reference/", "notebooks/"))}
     _outputs.clear()
     _outputs.update(run_texts(run | {"README.md": (ROOT / "README.md").read_text()}, reuse=reuse))
     _outputs.update(notebooks.outputs(executed))
     for place, shown in _outputs.items():
-        for path, content in _pictures(place, shown).items():
-            files.append(File.generated(config, path, content=content))
+        for path, picture in _pictures(place, shown).items():
+            files.append(File.generated(config, path, content=picture))
     _linker = Linker({place: files.src_uris[place].url for place in made})
     return files
 

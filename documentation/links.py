@@ -34,31 +34,35 @@ class _Page(HTMLParser):
             self.links.append(given["href"])
         if tag in _LOADED and given.get(_LOADED[tag]):
             self.loaded.append(given[_LOADED[tag]])
+        if given.get("srcset"):
+            self.loaded += [part.split()[0] for part in given["srcset"].split(",") if part.split()]
         if tag == "link" and _LOADED_RELATIONS & set(given.get("rel", "").split()) and given.get("href"):
             self.loaded.append(given["href"])
         self.loaded += _IN_STYLES.findall(given.get("style", ""))
 
 
 def dead_links(site: Path) -> list[str]:
-    """Every link within the site that leads nowhere, as ``page: link``."""
+    """Every link within the site that leads nowhere, or out of it to another file, as ``page: link``."""
+    site = site.resolve()
     pages = {path: _Page(path.read_text()) for path in sorted(site.rglob("*.html"))}
     found = []
     for path, page in pages.items():
         if path.name == "404.html":  # its links start at the root of a server
             continue
         own = [*page.links, *(each for each in page.loaded if not _is_foreign(each))]
-        found += [f"{path.relative_to(site)}: {link}" for link in own if not _leads_somewhere(link, path, pages)]
+        found += [f"{path.relative_to(site)}: {link}" for link in own if not _leads_somewhere(link, path, site, pages)]
     return found
 
 
-def _leads_somewhere(link: str, path: Path, pages: dict[Path, _Page]) -> bool:
+def _leads_somewhere(link: str, path: Path, site: Path, pages: dict[Path, _Page]) -> bool:
     parts = urlsplit(link)
     if parts.scheme or parts.netloc or link.startswith("data:"):
         return True
     target = path if not parts.path else (path.parent / unquote(parts.path)).resolve()
     if target.is_dir():
         target /= "index.html"
-    if not target.exists():
+    # A site that was built inside of its repository must not lean on what lies beside it.
+    if not target.exists() or not target.is_relative_to(site):
         return False
     return not parts.fragment or target not in pages or unquote(parts.fragment) in pages[target].places
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import optax
 import pytest
+from documentation.formulas import mathml
 from documentation.links import check
 
 import steepest as sd
@@ -39,14 +40,26 @@ def test_links_that_lead_somewhere_are_no_complaint(tmp_path, capsys):
         ('<a href="other.html#gone">x</a>', "dead link on index.html: other.html#gone"),
         ('<a href="#gone">x</a>', "dead link on index.html: #gone"),
         ('<img src="gone.png">', "dead link on index.html: gone.png"),
+        ('<img src="data:," srcset="gone.png 2x">', "dead link on index.html: gone.png"),
+        ('<a href="../beside.html">x</a>', "dead link on index.html: ../beside.html"),
         ('<script src="https://cdn.example/a.js"></script>', "loaded from another host on index.html: https://cdn"),
         ('<link rel="stylesheet" href="//fonts.example/a.css">', "loaded from another host"),
     ],
 )
 def test_a_dead_link_fails_the_build(tmp_path, capsys, body, words):
-    made = site(tmp_path, index=body, other="<p>there</p>")
+    site(tmp_path, beside="<p>what lies beside a site is no part of it</p>")
+    (tmp_path / "site").mkdir()
+    made = site(tmp_path / "site", index=body, other="<p>there</p>")
     assert check(made) == 1
     assert words in capsys.readouterr().err
+
+
+def test_a_norm_is_one_thing_and_an_arrow_has_room():
+    """Else the closing bar alone bears the exponent and is drawn smaller than the opening one."""
+    drawn = mathml(r"\lVert w \rVert^2 \iff x")
+    assert drawn.count('fence="true"') == 2
+    assert "</mrow><mn>2</mn></msup>" in drawn
+    assert "<mo>&#x027FA;</mo>" in drawn
 
 
 def test_every_section_of_the_chapter_has_a_page_and_a_notebook():
