@@ -205,3 +205,14 @@ def test_it_reads_well_in_a_terminal_and_in_a_notebook():
 def test_bad_input_is_said_in_words(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_rate_that_is_the_advised_one_is_called_as_large():
+    advised = sd.diagnose(sd.landscapes.bowl, learning_rate=0.1, steps=20).judgement.advised
+    told = {
+        factor: sd.diagnose(sd.landscapes.bowl, learning_rate=factor * advised, steps=20).judgement.sentence
+        for factor in (0.5, 1.0, 1.5)
+    }
+    assert "It is 2 times smaller than the rate advised" in told[0.5]
+    assert "It is as large as the rate advised" in told[1.0]
+    assert "It is 1.5 times larger than the rate advised" in told[1.5]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from steepest.theory.advice import Advice
 from steepest.theory.eigenvalues import Spectrum
 
 _EDGE = 0.05
+_AS_GOOD_AS_EQUAL = 0.005
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,12 @@ class Judgement:
             "diverges": f"diverges: along the steepest direction the loss grows by the factor {self.growth:.4g} a step",
         }[self.verdict]
         ratio = self.learning_rate / self.advised
-        pace = f"{1 / ratio:.3g} times smaller" if ratio < 1 else f"{ratio:.3g} times larger"
+        times = f"{max(ratio, 1 / ratio):.3g} times {'smaller' if ratio < 1 else 'larger'} than"
+        pace = times if abs(math.log(ratio)) > _AS_GOOD_AS_EQUAL else "as large as"
         scope = "for the whole run" if self.everywhere else "near the start; the curvature may change on the way"
         return (
             f"learning rate {self.learning_rate:.6g} makes η·λmax = {self.product:.4g} (limit 2), {what}, {scope}. "
-            f"It is {pace} than the rate advised for plain descent, {self.advised:.6g}; {self.steepest}"
+            f"It is {pace} the rate advised for plain descent, {self.advised:.6g}; {self.steepest}"
         )
 
     def to_dict(self) -> dict[str, Any]:
