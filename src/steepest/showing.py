@@ -132,10 +132,10 @@ def number(value: Any) -> str:
 def vector(values: ArrayLike, most: int = 6) -> str:
     """Numbers in a row, the first of them where there are many.
 
-    >>> vector([0.5, 2.0]), vector(range(9), most=3)
-    ('(0.5, 2)', '(0, 1, 2, … 9 in all)')
+    >>> vector([0.5, -0.0]), vector(range(9), most=3)
+    ('(0.5, 0)', '(0, 1, 2, … 9 in all)')
     """
-    flat = np.ravel(np.asarray(values, float))
+    flat = np.ravel(np.asarray(values, float)) + 0.0  # there is no minus zero to a reader
     shown = ", ".join(f"{entry:.6g}" for entry in flat[:most])
     return f"({shown})" if len(flat) <= most else f"({shown}, … {len(flat)} in all)"
 
