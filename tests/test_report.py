@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import html
 import json
+import os
 import re
 import subprocess
 import sys
@@ -160,6 +163,38 @@ def test_hostile_names_stay_words(tmp_path: Path) -> None:
     assert "49" not in re.findall(r"\{\{ 7.*?\}\}", " ".join(parser.words))
 
 
+def test_the_policy_names_the_scripts_of_the_page_and_no_others(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    directives = dict(part.split(maxsplit=1) for part in html.unescape(policy[1]).split("; "))
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert directives["script-src"].split() == [f"'sha256-{found}'" for found in hashes]
+    assert len(hashes) == 2
+    assert directives["default-src"] == "'none'"
+    assert "\r" not in text
+
+
+@pytest.mark.parametrize(
+    "attack", ["<script>window.owned = 1</script>", "<img src='data:,' onerror='window.owned = 1'>"]
+)
+def test_a_browser_runs_no_script_but_those_of_the_page(attack: str, file: Path, tmp_path: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    changed = tmp_path / "changed.html"
+    changed.write_text(text.replace("<main>", f"<main>{attack}", 1), encoding="utf-8")
+    for opened, refused in ((file, 0), (changed, 1)):
+        with browsing() as (page, complaints):
+            page.goto(opened.as_uri())
+            drawn = "[...document.querySelectorAll('.plot')].every(p => p.querySelector('svg.main-svg .trace'))"
+            page.wait_for_function(drawn)
+            page.wait_for_timeout(200)
+            assert page.locator(".plot").count() > 0
+            assert page.evaluate("window.owned") is None
+            assert len(complaints) == refused, complaints
+            assert all("Content Security Policy" in said for said in complaints)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fit", "hostile", "diagnosis"])
 def test_a_browser_opens_it_without_a_complaint(kind: str, file: Path, tmp_path: Path) -> None:
@@ -213,8 +248,44 @@ def test_paths_that_cannot_be_reports_are_refused_before_any_work(tmp_path: Path
         write_report(3, tmp_path / "three.html")  # type: ignore[arg-type]
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(OSError, match="cannot be written"):
-        write_report(sd.diagnose(sd.landscapes.bowl), blocked / "report.html")
+    for path in (blocked / "report.html", blocked / "deeper" / "report.html", tmp_path / ("n" * 300 + ".html")):
+        with pytest.raises(OSError, match=r"the report .* cannot be written: "):
+            check_report(path)
+        with pytest.raises(OSError, match="cannot be written"):
+            write_report(sd.diagnose(sd.landscapes.bowl), path)
+    if os.geteuid() != 0:
+        (tmp_path / "closed").mkdir(mode=0o500)
+        with pytest.raises(OSError, match="cannot be written"):
+            check_report(tmp_path / "closed" / "report.html")
+    before = set(tmp_path.iterdir())
+    assert check_report(tmp_path / "new" / "deep" / "report.html").name == "report.html"
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work_and_loses_no_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, out = tmp_path / "iris.csv", tmp_path / "out"
+    sd.datasets.write_table(sd.datasets.bundled("iris"), table)
+    arguments = ["fit", str(table), "--target", "target", "--epochs", "20", "--learning-rate", "0.1", "--out", str(out)]
+    refused = CliRunner().invoke(app, [*arguments, "--report", str(table / "r.html")])
+    assert refused.exit_code == 2
+    assert "cannot be written" in refused.stderr
+    assert "accuracy" not in refused.output
+    # In the folder of the fit, which holds nothing before it.
+    inside = CliRunner().invoke(app, [*arguments, "--report", str(out / "pages" / "r.html")])
+    assert inside.exit_code == 0, inside.output
+    assert (out / "pages" / "r.html").is_file()
+    assert (out / "model.npz").is_file()
+
+    def full(*_: object, **__: object) -> Path:
+        raise OSError("the report cannot be written: no space left")
+
+    monkeypatch.setattr("steepest.report.write_report", full)
+    late = CliRunner().invoke(app, [*arguments[:-1], str(tmp_path / "late"), "--report", str(tmp_path / "r.html")])
+    assert late.exit_code == 2
+    assert "no space left" in late.stderr
+    assert (tmp_path / "late" / "model.npz").is_file()
 
 
 def test_without_the_extra_a_sentence_says_how_to_install_it() -> None:

@@ -78,14 +78,15 @@ def _check(out: Path | None, report: Path | None, overwrite: bool) -> None:
 
 def _write(fitted: Any, out: Path | None, report: Path | None, overwrite: bool) -> None:
     command = shlex.join(["steepest", *sys.argv[1:]])
+    if out is not None:
+        from steepest.fit import write_fit
+
+        # Before the report, so that whatever goes wrong there does not lose the fit.
+        write_fit(fitted, out, overwrite=overwrite, command=command)
+        typer.echo(f"written: {out}, read {out / 'summary.md'} first")
     if report is not None:
         from steepest.report import write_report
 
         typer.echo(f"written: {write_report(fitted, report, command=command)}")
-    if out is not None:
-        from steepest.fit import write_fit
-
-        write_fit(fitted, out, overwrite=overwrite, command=command)
-        typer.echo(f"written: {out}, read {out / 'summary.md'} first")
-    elif report is None:
+    if out is None and report is None:
         typer.echo("nothing was written; give --out DIR to keep the model and its evidence, --report FILE for a page")

@@ -14,7 +14,9 @@ import numpy as np
 
 from steepest.fit.fitting import Fit
 
-_LIBRARIES = ("steepest", "jax", "optax", "numpy", "scikit-learn", "pandas")
+LIBRARIES = ("steepest", "jax", "optax", "numpy", "scikit-learn", "pandas")
+"""Those whose versions are noted with what was found, to repeat it by."""
+
 _UNITS = {"r2": "", "rmse": " (units of the target)", "mae": " (units of the target)", "log_loss": " (nats)"}
 
 
@@ -86,7 +88,7 @@ def _metrics(fitted: Fit) -> dict[str, object]:
                 for value in fitted.sweep.dataset["final_validation_loss"].values
             ],
         },
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": {name: version(name) for name in LIBRARIES},
     }
 
 
@@ -150,7 +152,7 @@ def summary(fitted: Fit, command: str | None = None, figures: list[str] | None =
     if command:
         lines += ["```", command, "```", ""]
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
-    lines.append(f"Seed {recipe.seed}; {python}; " + ", ".join(f"{name} {version(name)}" for name in _LIBRARIES) + ".")
+    lines.append(f"Seed {recipe.seed}; {python}; " + ", ".join(f"{name} {version(name)}" for name in LIBRARIES) + ".")
     return "\n".join(lines) + "\n"
 
 

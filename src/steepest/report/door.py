@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
+import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from steepest.diagnosis import Diagnosis, diagnose
 from steepest.fit.fitting import Fit
+from steepest.fit.folder import LIBRARIES
 from steepest.report.of_diagnosis import page_of_diagnosis
 from steepest.report.of_fit import page_of_fit
-from steepest.report.page import Part, Table, check_installed, write
+from steepest.report.page import Part, Table, check_installed, write, writing
 
-_LIBRARIES = ("steepest", "jax", "optax", "numpy", "scikit-learn", "pandas")
 _SUFFIXES = (".html", ".htm")
 _BLOCK = 1 << 20
 
@@ -60,12 +62,15 @@ def write_report(
 
 
 def check_report(path: str | Path, overwrite: bool = False) -> Path:
-    """The path of a report, made sure of before any work.
+    """The path of a report, made sure of before any work: its folder is there or can be made, and can be written.
+
+    Nothing is made yet: the report may be meant for the folder of a fit, which has to be empty until then.
 
     Raises:
         FileExistsError: there is something already, and ``overwrite`` is false.
         ValueError: another suffix than ``.html``.
         ModuleNotFoundError: plotly or jinja2 is not installed.
+        OSError: the file cannot be written.
 
     >>> check_report("report.pdf")
     Traceback (most recent call last):
@@ -75,12 +80,27 @@ def check_report(path: str | Path, overwrite: bool = False) -> Path:
     file = Path(path)
     if file.suffix.lower() not in _SUFFIXES:
         raise ValueError(f"a report is an .html file, got {str(path)!r}; a browser prints it as PDF")
-    if file.is_dir():
-        raise FileExistsError(f"{file} is a folder; give the path of a file")
-    if file.exists() and not overwrite:
-        raise FileExistsError(f"{file} exists already; give another path, or --overwrite to replace it")
     check_installed()
+    with writing(file):
+        is_folder, is_there = file.is_dir(), file.exists()
+    if is_folder:
+        raise FileExistsError(f"{file} is a folder; give the path of a file")
+    if is_there and not overwrite:
+        raise FileExistsError(f"{file} exists already; give another path, or --overwrite to replace it")
+    with writing(file):
+        _check_room(file)
     return file
+
+
+def _check_room(file: Path) -> None:
+    """The nearest folder that is there must take a file, and a file that is there new words."""
+    nearest = next(above for above in file.absolute().parents if above.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(f"{nearest} is a file, not a folder")
+    if file.exists() and not os.access(file, os.W_OK):
+        raise PermissionError("its permissions do not allow it")
+    with tempfile.TemporaryFile(dir=nearest):
+        pass
 
 
 def _rows(fitted: Fit) -> list[tuple[str, str]]:
@@ -91,7 +111,7 @@ _PARTS = {"train": "train", "validation": "choose", "test": "test"}
 
 
 def _repeat(command: str | None, source: str | None, facts: Sequence[tuple[str, str]]) -> Part:
-    versions = [(name, version(name)) for name in _LIBRARIES]
+    versions = [(name, version(name)) for name in LIBRARIES]
     system = [("Python", platform.python_version()), ("system", f"{platform.system()} {platform.machine()}")]
     table = [] if source is None or not Path(source).is_file() else [(f"SHA-256 of {source}", _hash(Path(source)))]
     rows = [*table, *facts, *versions, *system]

@@ -1,16 +1,20 @@
 """What a page is made of, and the one HTML file that it becomes.
 
 The file needs nothing but itself: styles, plots and the code that draws them are in it, and its content security policy
-forbids everything else. Whatever comes from a user's table is escaped where it enters: by the template in HTML, by
+forbids every address, and every script but its two, which it knows by their SHA-256. Styles it has to allow, for plotly
+makes some while it draws. Whatever comes from a user's table is escaped where it enters: by the template in HTML, by
 :func:`as_script` within scripts, and by :func:`label` where plotly would read markup.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,8 +122,22 @@ def as_html(page: Page) -> str:
     plots = [plot for part in page.parts for plot in part.plots]
     drawn = {plot.name: {"data": list(plot.traces), "layout": plot.layout} for plot in plots}
     return environment.get_template("page.html").render(
-        page=page, drawn=as_script(drawn), library=get_plotlyjs() if plots else ""
+        page=page, drawn=as_script(drawn), library=_as_parsed(get_plotlyjs()) if plots else "", digest=digest
     )
+
+
+def _as_parsed(script: str) -> str:
+    """With the line ends that a browser makes of any others before it looks at the policy."""
+    return script.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def digest(script: str) -> str:
+    """What a content security policy knows a script by: its SHA-256, in base64.
+
+    >>> digest("")
+    '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
+    """
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def as_script(value: Any) -> str:
@@ -150,12 +168,23 @@ def write(page: Page, path: str | Path) -> Path:
     """
     file = Path(path)
     text = as_html(page)
-    try:
+    with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
+    return file
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """What goes wrong where a report is written, as a sentence that names it.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    try:
+        yield
     except OSError as error:
         raise OSError(f"the report {file} cannot be written: {error.strerror or error}") from error
-    return file
 
 
 def _plain(value: Any) -> Any:
