@@ -54,6 +54,7 @@ def main() -> int:
     wrong = links.check(given.out.resolve())
     if not wrong:
         print(f"The site is in {given.out}; open {given.out / 'index.html'}")
+        print(f"With its search, which browsers allow servers only: python -m http.server --directory {given.out}")
     return min(wrong, 1)
 
 
