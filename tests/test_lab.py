@@ -13,11 +13,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jax
 import numpy as np
@@ -26,7 +28,7 @@ import pandas as pd
 import pytest
 import uvicorn
 import xarray
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 
@@ -37,7 +39,7 @@ from steepest.lab.code import code
 from steepest.lab.formula import as_python, objective_of
 from steepest.lab.presets import PRESETS
 from steepest.lab.serving import listening
-from steepest.lab.state import State, from_query
+from steepest.lab.state import LEAST_RATE, MOST_RATE, State, from_address, from_query
 
 
 class Answer(NamedTuple):
@@ -61,12 +63,13 @@ class Client:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def get(self, path: str, host: str | None = None) -> Answer:
+    def get(self, path: str, **headers: str) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)) as connection:
-            connection.request("GET", path, headers={} if host is None else {"Host": host})
+            connection.request("GET", path, headers=named)
             found = connection.getresponse()
-            headers = {name.lower(): value for name, value in found.getheaders()}
-            return Answer(found.status, headers, found.read())
+            told = {name.lower(): value for name, value in found.getheaders()}
+            return Answer(found.status, told, found.read())
 
 
 @pytest.fixture(scope="module")
@@ -141,14 +144,36 @@ def test_a_power_of_a_negative_number_has_a_gradient():
         ("sin(w1, w2)", "sin takes one argument, got 2"),
         ("sin(*w1)", "sin takes one argument"),
         ("w1 // w2", "cannot stand in a formula"),
-        ("-" * 200 + "w1", "nested 30 deep"),
-        ("+".join(["w1"] * 99), "more than 200 parts, or is nested"),
+        ("-" * 200 + "w1", "nested more than 30 deep"),
+        ("(w1+" * 40 + "w2" + ")" * 40, "nested more than 30 deep"),
+        ("+".join(["1"] * 101), "has more than 200 numbers"),
+        ("w1 // 2", "w1 and w2 (or x and y)"),
         ("w1" * 200, "400 characters; 300 are allowed"),
     ],
 )
 def test_what_is_no_formula_is_refused_in_words(text, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         objective_of(text)
+
+
+@pytest.mark.parametrize("sign", "+-*/")
+def test_a_long_sum_or_product_is_not_nested(sign):
+    text = sign.join(["w1"] * 70)
+    assert objective_of(text)([1.0, 3.0]) == eval(text, {"w1": 1.0})
+
+
+CONSTANTS = [
+    "9^9^9^9", "10^400", "1/0", "0^(-1)", "(-8)^(1/3)", "0/0", "2/3", "1/(1-1)", "-(2^0.5)", "pi/0", "e^e", "1e400",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CONSTANTS)
+def test_constants_of_an_exported_formula_are_those_of_the_lab(text):
+    """Python would raise, or take a root of a negative number for a complex one."""
+    for whole in (f"{text} * w1", f"w2^2 + {text}", f"w1^({text})"):
+        with jax.enable_x64(True):
+            written = eval(as_python(whole), {"jnp": jax.numpy, "w": jax.numpy.asarray([1.5, 2.0])})
+        np.testing.assert_array_equal(float(written), objective_of(whole)([1.5, 2.0]))
 
 
 def test_a_formula_that_explodes_has_an_infinite_value_at_once():
@@ -192,9 +217,42 @@ def test_a_state_is_the_same_after_its_address(name, starts, used, rate, momentu
     ],
 )
 def test_a_state_that_is_wrong_is_told_in_words(client, query, words):
-    answer = client.get("/runs?" + urlencode(query))
-    assert answer.status_code == 400
-    assert words in answer.json()["error"]
+    for kind in ("runs", "landscape", "sweep", "basins", "code", "runs.nc"):
+        answer = client.get(f"/{kind}?" + urlencode(query))
+        assert answer.status_code == (400 if kind in ("code", "runs.nc") else 200)
+        assert words in answer.json()["error"]
+
+
+def test_a_formula_left_behind_is_none_of_the_state():
+    left = from_query({"problem": "spirals", "formula": "w1^2"})
+    assert left == from_query({"problem": "spirals"})
+    assert left.found is from_query({"problem": "spirals"}).found
+    assert from_query({"formula": "w1 +"}).formula == ""
+    assert from_query({"problem": "formula", "formula": "w1^2"}).formula == "w1^2"
+
+
+def test_a_thousand_steps_are_all_recorded():
+    (run,) = answers.runs(State("bowl", starts=((4.0, 2.5),), learning_rate=1e-4, steps=1000))["runs"]
+    assert run["step"] == list(range(1001))
+    (run,) = answers.runs(State("bowl", starts=((4.0, 2.5),), learning_rate=1e-5, steps=20_000))["runs"]
+    assert run["step"] == list(range(0, 20_001, 20))
+
+
+@pytest.mark.parametrize(
+    "before", ["", "?", "http://127.0.0.1:4001/?", "http://localhost:1/?", " http://127.0.0.1:9/?"]
+)
+def test_an_address_that_was_copied_is_its_state(before):
+    state = State("himmelblau", "", ((1.0, 2.0), (-1.0, 0.5)), "nesterov", 0.01, 0.5, "cosine", 0, 0.0, 50, 3)
+    assert from_address(before + state.to_query() + ("#" if before else "")) == state
+
+
+def test_an_address_of_something_else_is_told_in_words():
+    assert from_address("http://127.0.0.1:4001/") == from_query({})
+    for text in ("rosenbrock", "http://127.0.0.1:1/?rosenbrock", "/tmp/file"):
+        with pytest.raises(ValueError, match="is no address of the lab"):
+            from_address(text)
+    with pytest.raises(ValueError, match="did you mean 'rosenbrock'"):
+        from_address("problem=rosenbrok")
 
 
 # Answers
@@ -221,14 +279,139 @@ def test_every_preset_is_answered_with_what_its_code_computes(state, tmp_path, m
     assert (tmp_path / "losses.png").stat().st_size > 1000
 
 
+@st.composite
+def states(draw: st.DrawFn) -> State:
+    name, formula, rate = draw(
+        st.sampled_from(
+            [
+                ("himmelblau", "", 0.01),
+                ("regression", "", 0.05),
+                ("formula", "w1^2 + sin(3*w2)^2/4 + (1/3)*abs(w1*w2)^1.5", 0.05),
+                ("formula", "log(1 + x^2 + 2*y^2) + 2^(-1)*w1", 0.2),
+                ("formula", "9^9^9^9*w1 + w2^2", 0.1),
+            ]
+        )
+    )
+    return State(
+        name,
+        formula,
+        tuple(draw(st.lists(st.tuples(st.floats(-2, 2), st.floats(-2, 2)), min_size=1, max_size=4))),
+        draw(st.sampled_from(["gradient descent", "heavy ball", "nesterov", "adam", "rmsprop"])),
+        rate * draw(st.sampled_from([0.1, 1.0, 30.0])),
+        draw(st.sampled_from([0.0, 0.5, 0.9])),
+        draw(st.sampled_from(["constant", "constant", "cosine", "exponential", "1/t", "warm-up"])),
+        draw(st.sampled_from([0, 1, 32])) if name == "regression" else 0,
+        draw(st.sampled_from([0.0, 0.0, 0.1])),
+        draw(st.sampled_from([1, 60, 1000, 1001, 2500])),
+        draw(st.integers(0, 5)),
+    )
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(states())
+def test_exported_code_makes_the_runs_of_the_screen(state):
+    shown, names = answers.runs(state)["runs"], {}
+    exec(code(state).partition("print(runs)")[0], names)  # without the pictures
+    runs = names["runs"]
+    for place, run in enumerate(shown):
+        own = runs.isel(start=place) if "start" in runs.axes else runs
+        losses = own.loss.values[np.isfinite(own.loss.values)]
+        assert own.verdict.item() == run["verdict"]
+        assert int(own.steps.item()) == run["steps"]
+        assert len(losses) == len(run["loss"])
+        np.testing.assert_allclose(losses, run["loss"], rtol=1e-7)  # what the page is told has eight digits
+
+
 def test_the_theory_is_that_of_the_library():
     state = State("steep_bowl", starts=((4.0, 2.5),), learning_rate=2 / 22, steps=200)
     found = answers.runs(state)["theory"]
     # Curvatures 2 and 20: limit 2/20, best 2/22, contraction 9/11 (chapter 15.5).
     assert found["start"]["limit"] == pytest.approx(0.1)
     assert found["start"]["best"] == pytest.approx(2 / 22)
+    assert found["start"]["kind"] is None
+    assert found["end"]["kind"] == "minimum"
     assert found["end"]["contraction"] == pytest.approx(9 / 11)
     assert found["measured"] == pytest.approx(9 / 11, rel=1e-6)
+
+
+BOWL = State("steep_bowl", starts=((4.0, 2.5),), learning_rate=0.05, steps=1000)
+
+
+def theory_of(state: State = BOWL, **changed: Any) -> dict[str, Any]:
+    told: dict[str, Any] = answers.runs(replace(state, **changed))["theory"]
+    for here in (told["start"], told["end"] or told["start"]):
+        assert {"at", "largest", "smallest", "limit", "best", "contraction", "kind"} <= set(here)
+    return told | {"said": " ".join(told["words"])}
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.8, 0.9, 0.95])
+def test_a_contraction_that_swings_is_measured_by_its_envelope(momentum):
+    # Both roots are complex: √β a step, whatever the phase.
+    for start in ((4.0, 2.5), (1.0, 2.0), (-3.0, 0.3)):
+        told = theory_of(method="heavy ball", momentum=momentum, starts=(start,))
+        assert told["end"]["contraction"] == pytest.approx(np.sqrt(momentum))
+        assert told["measured"] is None or told["measured"] == pytest.approx(np.sqrt(momentum), rel=0.02)
+    assert theory_of(method="heavy ball", momentum=momentum)["measured"] is not None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"noise": 0.1},
+        {"schedule": "cosine"},
+        {"steps": 5},
+        {"learning_rate": 0.1},
+        {"learning_rate": 1e-4, "steps": 100},
+    ],
+)
+def test_what_cannot_be_measured_honestly_is_not(changed):
+    assert theory_of(**changed)["measured"] is None
+
+
+def test_batches_are_random_and_leave_nothing_to_measure():
+    told = theory_of(State("regression", starts=((-1.0, -2.0),), learning_rate=0.1, batch_size=32, steps=500))
+    assert told["measured"] is None
+    assert "no contraction is measured" in told["said"]
+
+
+def test_under_a_schedule_nothing_is_predicted_of_its_peak():
+    for schedule, which in (("cosine", "begins with"), ("1/t", "begins with"), ("warm-up", "rises to")):
+        told = theory_of(schedule=schedule)
+        assert told["end"]["contraction"] is None
+        assert f"The learning rate 0.05, that the schedule {which}, is 0.5 times the limit" in told["said"]
+
+
+def test_exactly_at_the_limit_is_neither_below_nor_beyond():
+    told = theory_of(learning_rate=0.1)
+    assert "at the limit: near the start the steepest direction neither grows nor shrinks" in told["said"]
+    assert "does not settle" in told["said"]
+
+
+def test_a_start_that_curves_downwards_gives_no_limit_and_the_end_does():
+    told = theory_of(State("himmelblau", starts=((0.0, 0.0),), learning_rate=0.01, steps=300))
+    assert "the curvature there gives no limit; where the run ended the limit is 0.02431" in told["said"]
+    diverged = theory_of(State("himmelblau", starts=((0.0, 0.0),), learning_rate=5.0))
+    assert diverged["end"] is None
+    assert diverged["said"].endswith("the curvature there gives no limit.")
+
+
+def test_best_is_only_what_is_the_best_of_the_method():
+    assert theory_of()["start"]["best"] == pytest.approx(2 / 22)
+    assert theory_of(method="heavy ball", momentum=0.9)["start"]["best"] is None
+    assert theory_of(method="heavy ball", momentum=0.0)["start"]["best"] == pytest.approx(2 / 22)
+
+
+def test_a_run_that_goes_round_says_why():
+    told = theory_of(State("himmelblau", starts=((1.0, 1.0),), learning_rate=0.025, steps=300))
+    assert told["measured"] is None
+    assert "It does not settle: the learning rate is not below the limit 0.02002 where it ended" in told["said"]
+
+
+def test_a_run_that_ends_at_a_saddle_says_so():
+    told = theory_of(State("saddle", starts=((0.5, 0.0),), learning_rate=0.1, steps=100))
+    assert told["end"]["kind"] == "saddle"
+    assert "It converged at a saddle" in told["said"]
 
 
 @pytest.mark.parametrize(("name", "factor"), [("gradient descent", 1.0), ("heavy ball", 1.9), ("nesterov", 1.9 / 2.8)])
@@ -252,6 +435,41 @@ def test_basins_are_those_of_the_experiment():
     found = answers.basins_of(State("himmelblau", learning_rate=0.01, steps=300))
     assert len(found["minimisers"]) == 4
     assert np.shape(found["basin"]) == (60, 60)
+    assert [entry["basin"] for entry in found["legend"]] == [0, 1, 2, 3, -1, -2]
+    assert "minimum at (3, 2)" in " ".join(entry["words"] for entry in found["legend"])
+
+
+def test_basins_say_what_they_leave_out_and_are_kept_whatever_they_do_not_depend_on():
+    state = State("himmelblau", starts=((0.0, 0.0),), learning_rate=0.011, steps=2000)
+    found = answers.basins_of(state)
+    assert found["steps"] == 500
+    assert found["words"].endswith("after 500 steps at most")
+    noisy = answers.basins_of(replace(state, noise=1.0, seed=3, starts=((1.0, 1.0),), steps=3000, momentum=0.1))
+    assert noisy["basin"] is found["basin"]
+    assert noisy["words"].endswith("after 500 steps at most, without the noise of the runs")
+
+
+def test_basins_of_a_loss_without_curvature_are_refused_in_words_that_fit(client):
+    answer = client.get("/basins?problem=ackley&learning_rate=0.01")
+    assert answer.status_code == 200
+    assert "basins are told apart by the curvature at their minima" in answer.json()["error"]
+    found = answers.basins_of(State("formula", "abs(w1) + abs(w2)", learning_rate=0.01))
+    assert set(np.ravel(found["basin"])) == {-1}
+
+
+@pytest.mark.parametrize("rate", [1e-12, 1e-3, 1e6])
+def test_the_range_of_the_verdict_map_stays_where_it_is(rate):
+    """It does not follow the rate that somebody turns, and has none that the server refuses."""
+    found = answers.sweep(replace(BOWL, learning_rate=rate, steps=20, momentum=0.3))
+    assert found["learning_rate"][0] == pytest.approx(0.1 / 300)
+    assert found["learning_rate"][-1] == pytest.approx(1.0)
+    for text in ("1e-9*(w1^2+w2^2)", "1e15*(w1^2+w2^2)", "w1+w2"):
+        rates = answers.sweep(State("formula", text, starts=((1.0, 1.0),), learning_rate=rate, steps=20))[
+            "learning_rate"
+        ]
+        assert min(rates) >= LEAST_RATE
+        assert max(rates) <= MOST_RATE
+        assert len(set(rates)) == 48
 
 
 def test_every_problem_that_can_be_chosen_has_a_landscape_and_runs(client):
@@ -312,10 +530,11 @@ def test_landscapes_and_formulas_that_explode_have_holes_and_no_numbers_that_jso
         {"problem": "rosenbrock", "starts": "1e6,-1e6"},
         {"problem": "formula", "formula": "3"},
     ):
-        for kind in ("landscape", "runs", "sweep"):
+        for kind in ("landscape", "runs", "sweep", "basins"):
             answer = client.get(f"/{kind}?" + urlencode(fields | {"steps": "50"}))
-            assert answer.status_code in (200, 400), (kind, fields, answer.text)
-            assert isinstance(answer.json(), dict)
+            assert answer.status_code == 200, (kind, fields, answer.text)
+            told = json.loads(answer.text, parse_constant=lambda name: pytest.fail(f"{name} is not in JSON"))
+            assert "query" in told or "error" in told
 
 
 def test_the_same_method_is_one_constructor():
@@ -355,7 +574,45 @@ def test_the_page_and_its_parts_come_with_a_policy(client):
 
 def test_another_host_is_refused(client):
     """A page of somewhere else that has its name lead here (DNS rebinding) gets nothing."""
-    assert client.get("/", host="evil.example").status_code == 400
+    assert client.get("/", Host="evil.example").status_code == 400
+
+
+def test_a_page_of_another_site_gets_nothing_but_a_link_here(client):
+    for path in ("/", "/runs", "/code?problem=bowl", "/lab.js", "/nothing"):
+        assert client.get(path, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors").status_code == 403
+    assert client.get("/runs", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate").status_code == 403
+    assert client.get("/?problem=bowl", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate").status_code == 200
+    assert client.get("/choices", Sec_Fetch_Site="same-origin", Sec_Fetch_Mode="cors").status_code == 200
+
+
+def test_every_reply_has_the_headers(client):
+    replies = [client.get("/"), client.get("/nothing"), client.get("/", Host="evil.example")]
+    replies += [client.get("/runs?steps=0"), client.get("/choices", Sec_Fetch_Site="cross-site")]
+    for reply in replies:
+        for name, value in serving._HEADERS.items():
+            assert reply.headers[name.lower()] == value
+    assert [reply.status_code for reply in replies] == [200, 404, 400, 200, 403]
+
+
+def test_choices_are_all_that_the_page_has_to_know(client):
+    told = client.get("/choices").json()
+    assert told["defaults"] == vars(State()) | {"starts": []}
+    assert (told["least_rate"], told["most_rate"]) == (LEAST_RATE, MOST_RATE)
+    assert (told["most_starts"], told["most_steps"]) == (8, 20_000)
+    assert told["verdicts"] == ["converged", "diverged", "out of steps", "interrupted"]
+
+
+def test_programs_of_many_formulas_are_forgotten(client, monkeypatch):
+    monkeypatch.setattr(serving, "MOST_KINDS", 4)
+    cleared: list[int] = []
+    monkeypatch.setattr(jax, "clear_caches", lambda: cleared.append(len(serving._KINDS)))
+    serving._KINDS.clear()
+    for number in range(9):
+        for rate in (0.1, 0.2):
+            query = {"problem": "formula", "formula": f"w1^2 + {number}", "learning_rate": str(rate), "steps": "2"}
+            assert client.get("/runs?" + urlencode(query)).status_code == 200
+    assert len(cleared) == 2
+    assert len(serving._KINDS) == 1
 
 
 def test_data_and_code_can_be_taken_away(client):
@@ -399,7 +656,39 @@ def test_an_answer_that_takes_too_long_is_given_up(client, monkeypatch):
     assert answer.status_code == 504
     assert "ask for fewer steps" in answer.json()["error"]
     monkeypatch.undo()
+    free_again(client)
     assert client.get("/runs?problem=bowl").status_code == 200
+
+
+def free_again(client: Client) -> None:
+    """Wait until what was given up has ended."""
+    begun = time.monotonic()
+    while client.get("/runs?problem=bowl").status_code == 503:
+        assert time.monotonic() - begun < 30
+        time.sleep(0.01)
+
+
+def test_while_what_was_given_up_goes_on_others_are_told_at_once_and_then_answered(client, monkeypatch):
+    done, worked = threading.Event(), serving._worked
+
+    def stuck(work, query):
+        return PlainTextResponse("late") if "stuck" in query and done.wait(60) else worked(work, query)
+
+    monkeypatch.setattr(serving, "LONGEST_ANSWER", 1.0)
+    monkeypatch.setattr(serving, "_worked", stuck)
+    begun = time.monotonic()
+    with ThreadPoolExecutor(4) as four:
+        late = four.submit(lambda: client.get("/runs?problem=bowl&stuck=1").status_code)
+        time.sleep(0.2)
+        behind = [four.submit(lambda: client.get("/runs?problem=bowl").status_code) for _ in range(3)]
+        assert late.result() == 504
+        assert [waiting.result() for waiting in behind] == [503] * 3
+    assert client.get("/runs?problem=bowl").status_code == 503
+    assert time.monotonic() - begun < 5
+    assert client.get("/sweep?problem=bowl&steps=5").status_code == 200  # a desk of its own
+    done.set()
+    free_again(client)
+    assert [client.get("/runs?problem=bowl").status_code for _ in range(5)] == [200] * 5
 
 
 def test_waiting_for_a_turn_is_not_taken_for_slowness(client, monkeypatch):
@@ -437,27 +726,67 @@ def test_what_nobody_thought_of_is_a_sentence(client, monkeypatch, caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_the_command_serves_on_this_machine_alone_and_stops_on_ctrl_c():
+@contextmanager
+def lab(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command, and the address that it prints."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "steepest", "lab", "--no-browser"],
+        [sys.executable, "-m", "steepest", "lab", "--no-browser", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
+        found = re.search(r"http://127\.0\.0\.1:\d+/\S*", line)
         assert found, line
-        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=60)
-        with closing(connection):
-            connection.request("GET", "/choices")
-            assert connection.getresponse().status == 200
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == 0, said
-        assert "the lab has stopped" in said
-        assert "Traceback" not in said
+        yield process, found[0]
     finally:
         process.kill()
+        process.communicate()
+
+
+def stopped(process: subprocess.Popen[str]) -> float:
+    """Press Ctrl-C; the seconds until the command has ended, in good order."""
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    took = time.monotonic() - begun
+    assert process.returncode == 0, said
+    assert said.strip() == "steepest: the lab has stopped"
+    return took
+
+
+def test_the_command_serves_on_this_machine_alone_and_stops_on_ctrl_c():
+    with lab() as (process, address):
+        client = Client(int(urlsplit(address).port or 0))
+        assert client.get("/choices").status_code == 200
+        stopped(process)
+
+
+def test_ctrl_c_does_not_wait_for_a_map():
+    """Whoever waits for it is told; the program ends at once, though its threads cannot be stopped."""
+    formula = "+".join(f"sin({number}*w1)^2" for number in range(20)) + "+w2^2"
+    slow = {"problem": "formula", "formula": formula, "steps": "20000", "learning_rate": "1e-9", "noise": "0.1"}
+    with lab() as (process, address), ThreadPoolExecutor(2) as two:
+        client = Client(int(urlsplit(address).port or 0))
+        maps = [two.submit(lambda: client.get("/sweep?" + urlencode(slow)).status_code) for _ in range(2)]
+        time.sleep(4)
+        took = stopped(process)
+        assert [told.result(10) for told in maps] == [503, 503]
+    assert took < 3
+
+
+def test_the_command_opens_a_state_that_was_kept():
+    state = State("himmelblau", "", ((1.0, 2.0),), learning_rate=0.01)
+    with lab(f"http://127.0.0.1:1/?{state.to_query()}") as (process, address):
+        assert from_address(address) == state
+        stopped(process)
+    done = subprocess.run(
+        [sys.executable, "-m", "steepest", "lab", "--no-browser", "problem=rosenbrok"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "did you mean 'rosenbrock'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_port_that_is_taken_is_told_in_a_sentence():

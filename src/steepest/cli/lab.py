@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+import sys
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -13,6 +14,15 @@ from steepest.command.sentences import say
 
 
 def lab(
+    state: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STATE",
+            help="What the page opens with: an address that was copied from it, of whatever port, or the part behind "
+            "its '?', in quotes.",
+            show_default=False,
+        ),
+    ] = None,
     port: Annotated[int, option("N", "The port to listen on; 0 for a free one.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address and open nothing.")] = False,
 ) -> None:
@@ -25,7 +35,13 @@ def lab(
             "pip install 'steepest[lab]'"
         )
     from steepest.lab.serving import serve
+    from steepest.lab.state import from_address
 
-    with suppress(KeyboardInterrupt):
-        serve(port, not no_browser, lambda address: typer.echo(f"the lab is at {address} (Ctrl-C stops it)"))
+    query = "" if state is None else from_address(state).to_query()
+    server = serve(port, not no_browser, lambda at: typer.echo(f"the lab is at {at} (Ctrl-C stops it)"), query)
     say("the lab has stopped")
+    if server.is_busy:
+        # The interpreter would wait for threads of a map that nobody waits for any more.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

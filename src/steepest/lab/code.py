@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from steepest.lab.formula import as_python
+from steepest.lab.methods import METHODS
 from steepest.lab.problems import DATA
 from steepest.lab.state import State
-
-_OPTAX = {
-    "gradient descent": "optax.sgd",
-    "heavy ball": "optax.sgd",
-    "nesterov": "functools.partial(optax.sgd, nesterov=True)",
-}
 
 
 def code(state: State) -> str:
@@ -26,37 +21,25 @@ def code(state: State) -> str:
         objective,
         optax.sgd,
         start=starts,
-        steps=50,
         learning_rate=0.05,
-        stop=sd.Stop(parameter_norm=1e12),
+        steps=50,
+        every=1,
+        path=True,
+        stop=sd.Stop(parameter_norm=1e+12),
     )
     print(runs)
     sd.figures.save(sd.figures.contour(runs), "paths.png")
     sd.figures.save(sd.figures.loss_curves(runs), "losses.png")
     <BLANKLINE>
     """
-    plain = state.method in _OPTAX and state.schedule == "constant" and not state.is_noisy
-    lines = ["import optax", "import steepest as sd"]
-    if plain and state.method == "nesterov":
-        lines.insert(0, "import functools")
-    lines += [] if plain and state.problem not in DATA else ["from steepest import lab"]
-    lines = [line for line in lines if plain or line != "import optax"]
-    if state.problem == "formula":
-        lines.append("import jax.numpy as jnp")
-    arguments = {"steps": str(state.steps), "learning_rate": repr(state.learning_rate)}
-    if state.method != "gradient descent" or not plain:
-        arguments["momentum"] = repr(state.momentum)
-    if not plain:
-        arguments |= {"horizon": repr(float(state.steps)), "noise": repr(state.noise)}
-    if state.batch_size:
-        arguments["batch_size"] = str(state.batch_size)
-    if state.batch_size or state.is_noisy:
-        arguments["seed"] = str(state.seed)
-    arguments["stop"] = "sd.Stop(parameter_norm=1e12)"
-    if state.batch_size:
-        arguments["every"] = "1"
-        arguments["path"] = "True"
-    made = _OPTAX[state.method] if plain else f"lab.method({state.method!r}, {state.schedule!r}, {state.is_noisy})"
+    written = METHODS[state.method].written
+    plain = written is not None and state.schedule == "constant" and not state.is_noisy
+    made = written if plain else f"lab.method({state.method!r}, {state.schedule!r}, {state.is_noisy})"
+    lines = ["import functools"] if plain and state.method == "nesterov" else []
+    lines += ["import optax"] if plain else []
+    lines += ["import steepest as sd"]
+    lines += ["from steepest import lab"] if not plain or state.problem in DATA else []
+    lines += ["import jax.numpy as jnp"] if state.problem == "formula" else []
     body = [
         *_objective(state),
         f"starts = {[list(point) for point in state.starts]}",
@@ -64,13 +47,25 @@ def code(state: State) -> str:
         "    objective,",
         f"    {made},",
         "    start=starts,",
-        *(f"    {name}={value}," for name, value in arguments.items()),
+        *(f"    {name}={value}," for name, value in _arguments(state, plain).items()),
         ")",
         "print(runs)",
         *([] if state.problem in DATA else ['sd.figures.save(sd.figures.contour(runs), "paths.png")']),
         'sd.figures.save(sd.figures.loss_curves(runs), "losses.png")',
     ]
     return "\n".join([*lines, "", *body]) + "\n"
+
+
+def _arguments(state: State, plain: bool) -> dict[str, str]:
+    """The settings of the screen as a program says them, without those that its method does not take."""
+    settings = state.settings
+    left_out = {"progress"}
+    left_out |= {"horizon", "noise"} if plain else set()
+    left_out |= {"momentum"} if plain and not METHODS[state.method].momentum else set()
+    left_out |= set() if state.batch_size else {"batch_size"}
+    left_out |= set() if state.batch_size or state.is_noisy else {"seed"}
+    written = {name: repr(value) for name, value in settings.items() if name not in left_out}
+    return written | {"stop": f"sd.Stop(parameter_norm={settings['stop'].parameter_norm:g})"}
 
 
 def _objective(state: State) -> list[str]:

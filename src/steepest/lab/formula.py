@@ -27,9 +27,10 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: jnp.add, ast.Sub: jnp.subtract, ast.Mult: jnp.multiply, ast.Div: jnp.divide, ast.Pow: jnp.power,
 }  # fmt: skip
+_CHAINS = ((ast.Add, ast.Sub), (ast.Mult, ast.Div))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def objective_of(text: str) -> Objective:
     """The loss that a formula stands for, of a vector (w1, w2).
 
@@ -91,9 +92,19 @@ def _check(tree: ast.expr) -> None:
     while waiting:
         node, depth = waiting.pop()
         parts += 1
-        if parts > _MOST_PARTS or depth > _DEEPEST:
-            raise ValueError(f"the formula has more than {_MOST_PARTS} parts, or is nested {_DEEPEST} deep; shorten it")
-        waiting += [(part, depth + 1) for part in _parts(node)]
+        if parts > _MOST_PARTS:
+            raise ValueError(f"the formula has more than {_MOST_PARTS} numbers, names and operations; shorten it")
+        if depth > _DEEPEST:
+            raise ValueError(f"the formula is nested more than {_DEEPEST} deep; take brackets apart")
+        waiting += [(part, depth if _is_chained(node, part) else depth + 1) for part in _parts(node)]
+
+
+def _is_chained(node: ast.expr, part: ast.expr) -> bool:
+    """Whether a part belongs to the same sum, or the same product, and is nested in it by the way of reading alone."""
+    match node, part:
+        case ast.BinOp(op=op, left=left), ast.BinOp(op=inner) if part is left:
+            return any(isinstance(op, chain) and isinstance(inner, chain) for chain in _CHAINS)
+    return False
 
 
 def _parts(node: ast.expr) -> list[ast.expr]:
@@ -116,8 +127,8 @@ def _parts(node: ast.expr) -> list[ast.expr]:
                 raise ValueError(f"{name} takes one argument, got {len(arguments) + len(keywords)}")
             return list(arguments)
     raise ValueError(
-        f"{ast.unparse(node)[:40]!r} cannot stand in a formula; allowed are numbers, w1, w2, + - * / ^, brackets, "
-        f"pi, e and {', '.join(sorted(_FUNCTIONS))}"
+        f"{ast.unparse(node)[:40]!r} cannot stand in a formula; allowed are numbers, w1 and w2 (or x and y), "
+        f"+ - * / ^, brackets, pi, e and {', '.join(sorted(_FUNCTIONS))}"
     )
 
 
@@ -147,10 +158,13 @@ def _value(node: ast.expr, w: Any) -> Any:
 
 def _power(base: ast.expr, exponent: ast.expr, w: Any) -> Any:
     """A whole number in the exponent is a product, so that a negative base has a power and a derivative."""
+    whole = _whole(exponent)
+    return _value(base, w) ** whole if whole is not None else jnp.power(_value(base, w), _value(exponent, w))
+
+
+def _whole(exponent: ast.expr) -> int | None:
     number = _constant(exponent)
-    if number is not None and number == int(number) and abs(number) <= 64:
-        return _value(base, w) ** int(number)
-    return jnp.power(_value(base, w), _value(exponent, w))
+    return int(number) if number is not None and number == int(number) and abs(number) <= 64 else None
 
 
 def _constant(node: ast.expr) -> float | None:
@@ -165,12 +179,11 @@ def _constant(node: ast.expr) -> float | None:
 
 
 class _Written(ast.NodeTransformer):
-    """Names and functions as they are in a program."""
+    """Names and functions as they are in a program, where JAX is to compute all that Python would compute otherwise."""
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """``w1`` is ``w[0]``."""
-        text = f"w[{_NAMES[node.id]}]" if node.id in _NAMES else repr(_CONSTANTS[node.id])
-        return ast.parse(text, mode="eval").body
+        return _read(f"w[{_NAMES[node.id]}]" if node.id in _NAMES else repr(_CONSTANTS[node.id]))
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         """Whole numbers too are floats, as they are in the lab."""
@@ -178,16 +191,29 @@ class _Written(ast.NodeTransformer):
         return ast.Constant(_float(node.value))
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """A whole exponent stays whole, so that a negative base has a power."""
-        whole = _constant(node.right) if isinstance(node.op, ast.Pow) else None
-        written = self.generic_visit(node)
-        assert isinstance(written, ast.BinOp)
-        if whole is not None and whole == int(whole) and abs(whole) <= 64:
-            written.right = ast.parse(str(int(whole)), mode="eval").body
-        return written
+        """A power with a whole exponent stays one, so that a negative base has a derivative.
+
+        Python raises where JAX has an infinity, and takes a root of a negative number for a complex one.
+        """
+        left, right = self.visit(node.left), self.visit(node.right)
+        is_number = not any(isinstance(part, ast.Name) and part.id in _NAMES for part in ast.walk(node))
+        plain = isinstance(node.op, ast.Div) and _constant(node.left) is not None and _constant(node.right)
+        if is_number and isinstance(node.op, ast.Pow | ast.Div) and not plain:
+            left = _jax("asarray", left)
+        if not isinstance(node.op, ast.Pow):
+            return ast.BinOp(left, node.op, right)
+        whole = _whole(node.right)
+        return _jax("power", left, right) if whole is None else ast.BinOp(left, node.op, _read(str(whole)))
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         """``sin`` is ``jnp.sin``."""
         assert isinstance(node.func, ast.Name)
-        name = ast.Attribute(ast.Name("jnp", ast.Load()), node.func.id, ast.Load())
-        return ast.Call(name, [self.visit(argument) for argument in node.args], [])
+        return _jax(node.func.id, *(self.visit(argument) for argument in node.args))
+
+
+def _jax(name: str, *arguments: ast.expr) -> ast.expr:
+    return ast.Call(ast.Attribute(ast.Name("jnp", ast.Load()), name, ast.Load()), list(arguments), [])
+
+
+def _read(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body

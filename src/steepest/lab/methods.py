@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
@@ -12,14 +12,37 @@ import optax
 from steepest.errors import unknown_name
 from steepest.noise import add_gradient_noise
 
+
+class Method(NamedTuple):
+    """A method of the lab.
+
+    Attributes:
+        constructor: (learning rate, momentum) → transformation.
+        written: how a program says it, where neither schedule nor noise is around it; None where only :func:`method`
+            gives momentum that meaning.
+        momentum: whether it has any.
+        nesterov: whether that is Nesterov's; None where theory has no limit for the method.
+    """
+
+    constructor: Callable[[Any, Any], optax.GradientTransformation]
+    written: str | None
+    momentum: bool
+    nesterov: bool | None
+
+
 METHODS = {
-    "gradient descent": lambda rate, momentum: optax.sgd(rate),
-    "heavy ball": optax.sgd,
-    "nesterov": lambda rate, momentum: optax.sgd(rate, momentum, nesterov=True),
-    "adam": lambda rate, momentum: optax.adam(rate, b1=momentum),
-    "rmsprop": lambda rate, momentum: optax.rmsprop(rate, momentum=momentum),
+    "gradient descent": Method(lambda rate, momentum: optax.sgd(rate), "optax.sgd", False, False),
+    "heavy ball": Method(optax.sgd, "optax.sgd", True, False),
+    "nesterov": Method(
+        lambda rate, momentum: optax.sgd(rate, momentum, nesterov=True),
+        "functools.partial(optax.sgd, nesterov=True)",
+        True,
+        True,
+    ),
+    "adam": Method(lambda rate, momentum: optax.adam(rate, b1=momentum), None, True, None),
+    "rmsprop": Method(lambda rate, momentum: optax.rmsprop(rate, momentum=momentum), None, True, None),
 }
-"""Name → constructor of (learning rate, momentum); the momentum of Adam is its b1."""
+"""By name; the momentum of Adam is its b1."""
 
 SCHEDULES: dict[str, Callable[[Any], Any] | None] = {
     "constant": None,
@@ -57,7 +80,7 @@ def method(name: str, schedule: str = "constant", noisy: bool = False) -> Callab
         raise unknown_name("method", name, METHODS)
     if schedule not in SCHEDULES:
         raise unknown_name("schedule", schedule, SCHEDULES)
-    constructor, factor = METHODS[name], SCHEDULES[schedule]
+    constructor, factor = METHODS[name].constructor, SCHEDULES[schedule]
 
     def made(learning_rate: Any, momentum: Any, horizon: Any, noise: Any, seed: Any) -> optax.GradientTransformation:
         rate = learning_rate if factor is None else lambda step: learning_rate * factor(step / horizon)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
+from steepest.descent import Stop
 from steepest.errors import unknown_name
 from steepest.lab.formula import LONGEST
 from steepest.lab.methods import METHODS, SCHEDULES
@@ -16,8 +17,12 @@ from steepest.lab.problems import Problem, problem
 MOST_STARTS = 8
 MOST_STEPS = 20_000
 LEAST_RATE, MOST_RATE = 1e-12, 1e6
+MOST_RECORDS = 1001
+STOP = Stop(parameter_norm=1e12)
+"""When a run of the lab ends before its steps do."""
+
 _FARTHEST = 1e6
-_STARTS = 2
+_COORDINATES = 2
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,27 @@ class State:
         """The problem."""
         return problem(self.problem, self.formula)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What :func:`steepest.descend` is called with besides the objective, the method and the starts.
+
+        >>> [State(steps=steps).settings["every"] for steps in (1000, 1001, 20_000)]
+        [1, 2, 20]
+        """
+        return {
+            "learning_rate": self.learning_rate,
+            "momentum": self.momentum,
+            "horizon": float(self.steps),
+            "noise": self.noise,
+            "seed": self.seed,
+            "steps": self.steps,
+            "batch_size": self.batch_size or None,
+            "every": -(-self.steps // (MOST_RECORDS - 1)),
+            "path": True,
+            "stop": STOP,
+            "progress": False,
+        }
+
     def to_query(self) -> str:
         """The part of an address behind the question mark; :func:`from_query` reads it back.
 
@@ -85,7 +111,8 @@ def from_query(query: Mapping[str, str]) -> State:
         if name not in State.__dataclass_fields__:
             raise unknown_name("field", name[:60], State.__dataclass_fields__)
     blank = State()
-    formula = query.get("formula", "")
+    # A formula left behind by another problem is none of this state: it would make its problem anew.
+    formula = query.get("formula", "") if query.get("problem") == "formula" else ""
     if len(formula) > LONGEST:
         raise ValueError(f"formula must have at most {LONGEST} characters, got {len(formula)}")
     state = State(
@@ -110,6 +137,29 @@ def from_query(query: Mapping[str, str]) -> State:
     return replace(state, starts=_starts(query.get("starts", ""), found))
 
 
+def from_address(text: str) -> State:
+    """A state from an address that was copied, of whatever port, or from its part behind the question mark.
+
+    Raises:
+        ValueError: what is no such address, or one with a field that is wrong.
+
+    >>> from_address("http://127.0.0.1:4001/?problem=bowl&steps=50").steps
+    50
+    >>> from_address("bowl")
+    Traceback (most recent call last):
+    ValueError: 'bowl' is no address of the lab; copy what the browser shows, or its part behind the question mark
+    """
+    before, mark, behind = text.strip().partition("?")
+    fields = (behind if mark or "://" in before else before).partition("#")[0]
+    try:
+        pairs = parse_qsl(fields, keep_blank_values=True, strict_parsing=True) if fields else []
+    except ValueError:
+        raise ValueError(
+            f"{text[:60]!r} is no address of the lab; copy what the browser shows, or its part behind the question mark"
+        ) from None
+    return from_query(dict(pairs))
+
+
 def _starts(text: str, found: Problem) -> tuple[tuple[float, float], ...]:
     if not text:
         return (found.start,)
@@ -123,7 +173,7 @@ def _starts(text: str, found: Problem) -> tuple[tuple[float, float], ...]:
             pair = tuple(float(number) for number in numbers)
         except ValueError:
             pair = ()
-        if len(pair) != _STARTS or not all(math.isfinite(value) and abs(value) <= _FARTHEST for value in pair):
+        if len(pair) != _COORDINATES or not all(math.isfinite(value) and abs(value) <= _FARTHEST for value in pair):
             raise ValueError(
                 f"starts must be points 'w1,w2' with semicolons between, up to {_FARTHEST:g}; got {point[:40]!r}"
             )
