@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 GIB = 2**30
 
@@ -28,9 +29,44 @@ PAIRS_FACTOR = 4.0
 _SMALL = 2**26
 _SHARE = 0.75
 _UNKNOWN = 4 * GIB
-_PAIRS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+
+
+class Group(NamedTuple):
+    """Where a container of Linux tells its memory.
+
+    Attributes:
+        limit: file of the bytes that it may take.
+        used: file of those it takes, pages of files that were read or written among them.
+        details: file of what these are.
+        inactive: how such pages are called there that are given back first when others ask.
+    """
+
+    limit: str
+    used: str
+    details: str
+    inactive: str
+
+    def free(self) -> int:
+        """Bytes that are left of the limit, or would be given back.
+
+        Raises:
+            OSError, ValueError: there is no such container, or no limit.
+        """
+        limit, used = (int(Path(file).read_text(encoding="ascii")) for file in (self.limit, self.used))
+        return limit - used + min(used, self._inactive())
+
+    def _inactive(self) -> int:
+        try:
+            lines = Path(self.details).read_text(encoding="ascii").splitlines()
+            return sum(int(line.split()[1]) for line in lines if line.split()[:1] == [self.inactive])
+        except (OSError, ValueError, IndexError):
+            return 0
+
+
+_V1, _V2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+_GROUPS = (
+    Group(f"{_V2}/memory.max", f"{_V2}/memory.current", f"{_V2}/memory.stat", "inactive_file"),
+    Group(f"{_V1}/memory.limit_in_bytes", f"{_V1}/memory.usage_in_bytes", f"{_V1}/memory.stat", "total_inactive_file"),
 )
 
 
@@ -46,9 +82,9 @@ def free_memory() -> int:
         found += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
     except (OSError, ValueError, IndexError):
         pass
-    for limit, used in _PAIRS:
+    for group in _GROUPS:
         try:
-            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+            found.append(group.free())
         except (OSError, ValueError):
             continue
     if not found and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
