@@ -86,11 +86,27 @@ class CategoricalColumn:
                 )
         codes, names = as_codes(column)
         place = {name: number for number, name in enumerate(self.categories)}
+        if is_numeric(column):
+            # Where some are missing, readers make floats of whole numbers: what was learnt as "1" comes as "1.0".
+            names = [name if name in place else _whole(name) for name in names]
         places = np.asarray([place.get(name, -1) for name in names], np.intp)[codes]
         known = np.flatnonzero(places >= 0)
         out[:] = 0.0
         out[known, places[known]] = 1.0
         return len(places) - len(known)
+
+
+def _whole(name: str) -> str:
+    """A whole float as the whole number that it is.
+
+    >>> [_whole(name) for name in ("2.0", "2.5", "(missing)")]
+    ['2', '2.5', '(missing)']
+    """
+    try:
+        number = float(name)
+    except ValueError:
+        return name
+    return str(int(number)) if number.is_integer() else name
 
 
 def learn_numbers(names: Sequence[str], values: NDArray[np.float64]) -> list[NumericColumn]:
