@@ -214,6 +214,8 @@ def learn(
                 counted.append((name, found))
             continue
         _use(learnt, column, found, training, waiting)
+        if found.doubt is not None:
+            learnt.remarks.append(Remark(name, "identifier", f"is used, but it {found.doubt}", found.remedy or ""))
         if len(waiting) >= together:
             _standardise(learnt, waiting)
     _standardise(learnt, waiting)
@@ -237,7 +239,7 @@ def _use(
     name = str(column.name)
     if is_numeric(column):
         waiting.append((name, as_numbers(column)[training]))
-        use = "taken as it is, standardised" if found.kind == "switch" else "standardised"
+        use = "as 0 and 1, standardised" if found.kind == "switch" else "standardised"
         if found.missing:
             use += ", filled with its median where missing"
     else:

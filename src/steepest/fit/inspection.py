@@ -41,7 +41,7 @@ class Remark:
 
     Attributes:
         column: its name.
-        kind: ``"leak"``, or the kind of a column that is left out.
+        kind: ``"leak"``, or the kind of a column that is left out, or may better be.
         what: the finding, in words that follow the column's name.
         remedy: what to do about it.
     """

@@ -20,6 +20,7 @@ MOST_CATEGORIES = 200
 _FEWEST_COMPACT_DATES = 10
 _EXACT_INTEGERS = 2**53
 _PROSE = 3.0
+_FIRST = (0, 1)
 
 # "id", "user_id", "userId", "user id", and what pandas calls an index that was written without a name.
 _IDENTIFIER = re.compile(r"(^|[_\W])(id|uuid|guid|identifier|key|row_?(id|number))$|^Unnamed: 0$", re.IGNORECASE)
@@ -43,6 +44,8 @@ class Recognised:
         distinct: different values, missing not counted.
         reason: why it is of no use, in words that follow "it"; None where it is learnt from.
         remedy: what to do about that, a sentence without its point; None where there is nothing to do.
+        doubt: why it may be of no use, in words that follow "it", where it is learnt from all the same; the remedy is
+            then what to do if so.
     """
 
     kind: str
@@ -50,6 +53,7 @@ class Recognised:
     distinct: int
     reason: str | None = None
     remedy: str | None = None
+    doubt: str | None = None
 
 
 def recognised(column: pd.Series[Any], training: NDArray[np.intp], keep: bool = False) -> Recognised:
@@ -110,15 +114,18 @@ def _of_numbers(column: pd.Series[Any], training: NDArray[np.intp], missing: int
         return Recognised("switch", missing, distinct)
     if keep or not _are_whole(levels):
         return Recognised("number", missing, distinct)
-    if distinct == len(values):
-        name = str(column.name)
-        consecutive = levels[-1] - levels[0] + 1 == distinct
-        if consecutive or is_called_identifier(name):
-            counts = f"counts the rows, {levels[0]:.0f} to {levels[-1]:.0f}, as an identifier does"
-            why = counts if consecutive else f"is different in every row and called {name!r}, as an identifier is"
-            return Recognised("identifier", missing, distinct, why, _keep(name))
+    name = str(column.name)
+    consecutive = distinct == len(values) and levels[-1] - levels[0] + 1 == distinct
+    if distinct == len(values) and ((consecutive and levels[0] in _FIRST) or is_called_identifier(name)):
+        counts = f"counts the rows, {levels[0]:.0f} to {levels[-1]:.0f}, as an identifier does"
+        why = counts if consecutive else f"is different in every row and called {name!r}, as an identifier is"
+        return Recognised("identifier", missing, distinct, why, _keep(name))
     if distinct >= _FEWEST_COMPACT_DATES and levels[0] >= 19000101 and levels[-1] <= 21001231 and _compact(levels):
         return Recognised("date", missing, distinct, "holds dates written as numbers, year month day", _DERIVE)
+    if consecutive:
+        # Years of a yearly table, or degrees of a scale, as well as numbers that somebody gave the rows.
+        doubt = f"holds every whole number from {levels[0]:.0f} to {levels[-1]:.0f} once, as identifiers may"
+        return Recognised("number", missing, distinct, None, _leave(name), doubt)
     return Recognised("number", missing, distinct)
 
 
@@ -169,6 +176,10 @@ def _of_text(column: pd.Series[Any], training: NDArray[np.intp], missing: int, k
 
 
 _ENCODE = "group rare values into one, or derive numbers from it, to use it"
+
+
+def _leave(name: str) -> str:
+    return f"if it measures nothing, leave it out: --ignore {name!r} (ignore=[{name!r}])"
 
 
 def _keep(name: str) -> str:
