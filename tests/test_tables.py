@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import warnings
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 
 from steepest import datasets
 from steepest.cli import app
-from steepest.fit import fit, inspect_table, load_model, predictions, table_risk, write_fit, write_predictions
+from steepest.fit import fit, inspect_table, load_model, memory, predictions, table_risk, write_fit, write_predictions
 from steepest.fit.tables import FrameTable, ParquetTable
 
 ROWS = 300
@@ -118,6 +119,31 @@ def test_a_column_that_is_kept_is_used(flats):
         inspect_table(flats, "price", ignore=["area"], keep=["area"])
     with pytest.raises(ValueError, match="did you mean 'area'"):
         inspect_table(flats, "price", ignore=["aera"])
+
+
+def years(first: int, name: str = "year") -> pd.DataFrame:
+    count = np.arange(71)
+    noise = np.random.default_rng(5).normal(size=(2, 71))
+    return pd.DataFrame({name: first + count, "x": noise[0], "y": 0.1 * count + noise[0] + 0.1 * noise[1]})
+
+
+def test_numbers_that_count_from_elsewhere_measure_something_and_are_remarked_on():
+    found = inspect_table(years(1950), "y")
+    assert found.to_dataframe().loc["year", ["kind", "use"]].tolist() == ["number", "standardised"]
+    (remark,) = found.remarks
+    assert remark.column == "year"
+    assert "is used, but it holds every whole number from 1950 to 2020 once" in remark.what
+    assert "--ignore 'year'" in remark.remedy
+    assert not inspect_table(years(1950), "y", keep=["year"]).remarks
+    for first, name in ((0, "year"), (1, "year"), (1950, "row_id")):
+        assert inspect_table(years(first, name), "y").to_dataframe().loc[name, "kind"] == "identifier", (first, name)
+    fitted = fit(years(1950), "y", learning_rate=0.1, epochs=200)
+    assert fitted.predictor.columns.feature_names == ["year", "x"]
+
+
+def test_a_switch_is_said_to_be_standardised_and_not_to_be_as_it_is(flats):
+    use = inspect_table(flats, "price").to_dataframe().loc["balcony", "use"]
+    assert use == "as 0 and 1, standardised"
 
 
 # What gives the target away
@@ -237,6 +263,53 @@ def test_rows_that_do_not_fit_in_memory_are_read_by_block_and_end_at_the_same_mo
     there = fit(table, "y", learning_rate="auto")
     assert streamed.scores["r2"].value == pytest.approx(there.scores["r2"].value, abs=1e-6)
     np.testing.assert_allclose(streamed.predictor.params["weight"], there.predictor.params["weight"], atol=1e-5)
+
+
+def decimals(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with its areas as decimals, which is how money comes out of a database."""
+    areas = [None if np.isnan(area) else Decimal(f"{area:.2f}") for area in frame["area"]]
+    return frame.assign(area=pd.Series(areas, dtype=object))
+
+
+@pytest.mark.parametrize("source", ["parquet", "pandas", "pyarrow"])
+def test_decimals_are_numbers(flats, tmp_path, source):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = decimals(flats)
+    given: pd.DataFrame | Path = table
+    if source == "parquet":
+        given = tmp_path / "flats.parquet"
+        table.to_parquet(given, row_group_size=50)
+        assert pa.types.is_decimal(pq.read_schema(given).field("area").type)
+    elif source == "pyarrow":
+        given = table.assign(area=table["area"].astype(pd.ArrowDtype(pa.decimal128(9, 2))))
+    found = inspect_table(given, "price").to_dataframe().loc["area"]
+    assert (found["kind"], found["missing"]) == ("number", flats["area"].isna().sum())
+    settings = {"target": "price", "ignore": ["price_in_euro"], "learning_rate": 0.1, "epochs": 50}
+    fitted, there = fit(given, **settings), fit(flats.assign(area=flats["area"].round(2)), **settings)
+    np.testing.assert_allclose(
+        fitted.predictor.params["weight"], there.predictor.params["weight"], rtol=1e-9, atol=1e-12
+    )
+    if isinstance(given, pd.DataFrame):
+        np.testing.assert_allclose(fitted.predictor.predict(given), there.predictor.predict(table), rtol=1e-9)
+    as_target = fit(table.dropna(subset=["area"]), "area", ignore=["price_in_euro"], learning_rate=0.1, epochs=2)
+    assert not as_target.predictor.task.is_classification
+
+
+def test_what_a_container_would_give_back_is_free(tmp_path, monkeypatch):
+    # 900 of 1000 bytes are used, 600 of them by pages of files that nobody has looked at again.
+    for name, stat in (("new", "anon 200\ninactive_file 600\n"), ("old", "inactive_file 5\ntotal_inactive_file 600\n")):
+        folder = tmp_path / name
+        folder.mkdir()
+        for file, text in (("limit", "1000\n"), ("used", "900\n"), ("stat", stat)):
+            (folder / file).write_text(text)
+        key = "inactive_file" if name == "new" else "total_inactive_file"
+        group = memory.Group(str(folder / "limit"), str(folder / "used"), str(folder / "stat"), key)
+        monkeypatch.setattr(memory, "_GROUPS", (group,))
+        assert memory.free_memory() == 700, name
+    (tmp_path / "old" / "stat").unlink()
+    assert memory.free_memory() == 100
 
 
 def test_what_needs_more_memory_than_allowed_is_told_before_the_work(tmp_path):
@@ -389,12 +462,89 @@ def test_unseen_categories_are_counted(flats, model, tmp_path):
     assert f"column 'city' has categories in 12 of {ROWS} rows that the model has never seen" in told.stderr
 
 
+def test_categories_learnt_as_text_are_known_where_they_are_read_as_numbers(tmp_path):
+    generator = np.random.default_rng(6)
+    level = generator.choice(["1", "2", "x"], ROWS)
+    table = pd.DataFrame({"level": level, "y": (level == "2") * 3.0 + (level == "x") + generator.normal(size=ROWS)})
+    predictor = fit(table, "y", learning_rate=0.1, epochs=100).predictor
+    # "1", "2" and nothing are floats to a reader of CSV, and become "1.0" and "2.0".
+    for values in ([1, 2, None], [1, 2, 1]):
+        path = tmp_path / "new.csv"
+        pd.DataFrame({"level": pd.array(values, dtype="Int64")}).to_csv(path, index=False)
+        unknown: dict[str, int] = {}
+        (found,) = predictions(predictor, path, unknown=unknown)
+        assert unknown == ({"level": 1} if None in values else {})
+        known = predictor.predict(pd.DataFrame({"level": ["1", "2"]}))
+        np.testing.assert_array_equal(found["predicted_y"][:2], known)
+    _, half = predictor.columns.encoded(pd.DataFrame({"level": [1.0, 1.5]}), unknown=unknown)
+    assert not half.any()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_without_rows_has_predictions_without_rows(flats, model, tmp_path, suffix):
+    path = tmp_path / f"out{suffix}"
+    assert write_predictions(predictions(load_model(model), flats.head(0), carry=["city"]), path) == 0
+    found = pd.read_csv(path) if suffix == ".csv" else pd.read_parquet(path)
+    assert list(found) == ["city", "predicted_price"]
+    assert len(found) == 0
+    classes = fit(datasets.bundled("iris"), "target", learning_rate=0.1, epochs=5).predictor
+    (none,) = predictions(classes, datasets.bundled("iris").head(0))
+    assert len(none) == 0
+    assert none.shape[1] == 4
+    with pytest.raises(ValueError, match="no block of predictions came, so that no columns are known"):
+        write_predictions(iter([]), path)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("source", ["parquet", "pandas"])
+def test_what_is_carried_keeps_the_type_it_has_in_the_table(flats, model, tmp_path, monkeypatch, source):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr("steepest.fit.prediction._MOST_ROWS", 64)
+    late = np.arange(ROWS) >= 100
+    numbers = 2**60 + 1 + np.arange(ROWS)
+    carried = {
+        "text": pa.array([f"v{row}" if there else None for row, there in enumerate(late)], pa.string()),
+        "day": pa.array([row if there else None for row, there in enumerate(late)], pa.date32()),
+        "number": pa.array([int(n) if there else None for n, there in zip(numbers, late, strict=True)], pa.int64()),
+        "switch": pa.array([True if there else None for there in late], pa.bool_()),
+        "bare": pa.nulls(ROWS, pa.string()),
+        "price_of_old": pa.array([Decimal(row) / 4 if there else None for row, there in enumerate(late)]),
+        "time": pa.array([row if there else None for row, there in enumerate(late)], pa.timestamp("ms", "UTC")),
+    }
+    table = pa.Table.from_pandas(flats, preserve_index=False)
+    for name, column in carried.items():
+        table = table.append_column(name, column)
+    given: pd.DataFrame | Path = tmp_path / "new.parquet"
+    if source == "parquet":
+        pq.write_table(table, given, row_group_size=50)
+    else:
+        masked = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}
+        given = table.to_pandas(types_mapper=masked.get)
+    out = tmp_path / "out.parquet"
+    # A decimal is a number wherever a table is read, and so it is where it is carried.
+    expected = table.select(list(carried))
+    place = expected.schema.get_field_index("price_of_old")
+    expected = expected.set_column(place, "price_of_old", expected["price_of_old"].cast(pa.float64()))
+    assert write_predictions(predictions(load_model(model), given, carry=list(carried)), out) == ROWS
+    found = pq.read_table(out)
+    assert found.num_columns == len(carried) + 1
+    for name in carried:
+        if (source, name) != ("pandas", "bare"):  # nothing says what a column of pandas without any value would hold
+            assert found[name].cast(expected[name].type).to_pylist() == expected[name].to_pylist(), name
+            assert str(found[name].type).removeprefix("large_") == str(expected[name].type), name
+
+
 def test_what_cannot_be_carried(flats, model):
     predictor = load_model(model)
     with pytest.raises(ValueError, match="unknown column to carry 'listing_if': did you mean 'listing_id'"):
         predictions(predictor, flats, carry=["listing_if"])
     with pytest.raises(ValueError, match="'predicted_price' cannot be carried"):
         predictions(predictor, flats.assign(predicted_price=0.0), carry=["predicted_price"])
+    several = predictions(predictor, flats.assign(several=[1, "two", 3] * (ROWS // 3)), carry=["several"])
+    with pytest.raises(ValueError, match="column 'several' has no type in Parquet: "):
+        several.schema()
 
 
 def test_no_predictions_leave_no_file(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,6 +17,7 @@ from steepest.fit.tables import Table, opened_table
 
 _BLOCK = 2**22
 _MOST_ROWS = 2**17
+_NONE = "no block of predictions came, so that no columns are known; a table without rows is a block as well"
 
 
 def predictions(
@@ -24,7 +26,7 @@ def predictions(
     *,
     carry: Sequence[str] = (),
     unknown: dict[str, int] | None = None,
-) -> Iterator[pd.DataFrame]:
+) -> Predictions:
     """Predictions of a model for every row of a table, a block of rows at a time, in the order of the table.
 
     Args:
@@ -33,8 +35,9 @@ def predictions(
         carry: columns of the table that are put in front, such as what names the row.
         unknown: column → rows whose category the model has never seen; counted up.
 
-    Yields:
-        a table: the columns carried, ``predicted_TARGET``, and for classes ``probability_CLASS`` of each.
+    Returns:
+        an iterator over tables: the columns carried, ``predicted_TARGET``, and for classes ``probability_CLASS`` of
+        each. Of a table without rows there is one, without rows.
 
     Raises:
         FileNotFoundError: there is no such table.
@@ -56,17 +59,57 @@ def predictions(
         if name not in opened.names:
             raise unknown_name("column to carry", name, opened.names)
     _check_names(predictor, carry)
-    return _blocks(predictor, opened, list(dict.fromkeys(carry)), {} if unknown is None else unknown)
+    return Predictions(predictor, opened, tuple(dict.fromkeys(carry)), {} if unknown is None else unknown)
 
 
-def _blocks(predictor: Predictor, table: Table, carry: list[str], unknown: dict[str, int]) -> Iterator[pd.DataFrame]:
+@dataclass(eq=False)
+class Predictions(Iterator[pd.DataFrame]):
+    """What :func:`predictions` returns: blocks of predictions, and the types of their columns.
+
+    Attributes:
+        predictor: the model.
+        table: what it is asked about.
+        carry: columns of the table that are put in front.
+        unknown: column → rows so far whose category the model has never seen.
+    """
+
+    predictor: Predictor
+    table: Table
+    carry: tuple[str, ...]
+    unknown: dict[str, int]
+    _blocks: Iterator[pd.DataFrame] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._blocks = _blocks(self.predictor, self.table, self.carry, self.unknown)
+
+    def __next__(self) -> pd.DataFrame:
+        """The next block."""
+        return next(self._blocks)
+
+    def schema(self) -> Any:
+        """The types of the columns, as Arrow has them; what is carried keeps its type whatever is in some of its rows.
+
+        Raises:
+            ValueError: a column that is carried holds values of several kinds.
+        """
+        import pyarrow as pa
+
+        classes = self.predictor.task.classes
+        found = pa.float64() if classes is None else pa.array(list(classes)).type
+        shares = [(name, pa.float64()) for name in _probabilities(self.predictor)]
+        return pa.schema([*self.table.schema(self.carry), (_predicted(self.predictor), found), *shares])
+
+
+def _blocks(
+    predictor: Predictor, table: Table, carry: Sequence[str], unknown: dict[str, int]
+) -> Iterator[pd.DataFrame]:
     columns = predictor.columns
     wanted = [name for name in table.names if name in {*columns.names, *carry}]
     step = max(1, min(_MOST_ROWS, _BLOCK // max(1, columns.width)))
-    for first in range(0, len(table), step):
+    for first in range(0, max(1, len(table)), step):
         rows = table.rows(np.arange(first, min(first + step, len(table))), wanted)
         outputs = predictor.outputs_of(columns.encoded(rows, first, unknown))
-        found: dict[str, Any] = {name: rows[name].to_numpy() for name in carry}
+        found: dict[str, Any] = {name: rows[name].array for name in carry}
         found[_predicted(predictor)] = predictor.task.decoded(outputs)
         if predictor.task.is_classification:
             shares = predictor.probabilities_of(outputs)
@@ -92,13 +135,18 @@ def _check_names(predictor: Predictor, carry: Sequence[str]) -> None:
 def write_predictions(blocks: Iterator[pd.DataFrame], to: Path | TextIO) -> int:
     """Write predictions block by block: to a ``.csv`` or ``.parquet`` file, or as CSV to a stream.
 
-    A file appears once it is complete; where something fails on the way, what was there before is still there.
+    A file appears once it is complete; where something fails on the way, what was there before is still there. Of a
+    table without rows it has the columns and no rows.
+
+    Args:
+        blocks: what :func:`predictions` returned, or other tables with the same columns each; at least one.
+        to: where to.
 
     Returns:
         how many rows were written.
 
     Raises:
-        ValueError: as :func:`predictions`.
+        ValueError: as :func:`predictions`; not a single block.
         OSError: the file cannot be written.
     """
     if not isinstance(to, Path):
@@ -118,10 +166,12 @@ def write_predictions(blocks: Iterator[pd.DataFrame], to: Path | TextIO) -> int:
 
 
 def _as_csv(blocks: Iterator[pd.DataFrame], stream: TextIO) -> int:
-    count = 0
+    count, begun = 0, False
     for block in blocks:
-        block.to_csv(stream, index=False, header=count == 0)
-        count += len(block)
+        block.to_csv(stream, index=False, header=not begun)
+        count, begun = count + len(block), True
+    if not begun:
+        raise ValueError(_NONE)
     return count
 
 
@@ -129,10 +179,12 @@ def _as_parquet(blocks: Iterator[pd.DataFrame], path: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    count, writer, schema = 0, None, None
+    count, writer = 0, None
+    schema = blocks.schema() if isinstance(blocks, Predictions) else None
     try:
         for block in blocks:
-            table = pa.Table.from_pandas(block, schema=schema, preserve_index=False)
+            # Without what pandas would note of the first block's types, which may not be those of the next ones.
+            table = pa.Table.from_pandas(block, schema=schema, preserve_index=False).replace_schema_metadata()
             if writer is None:
                 schema = table.schema
                 writer = pq.ParquetWriter(path, schema)
@@ -141,4 +193,6 @@ def _as_parquet(blocks: Iterator[pd.DataFrame], path: Path) -> int:
     finally:
         if writer is not None:
             writer.close()
+    if writer is None:
+        raise ValueError(_NONE)
     return count

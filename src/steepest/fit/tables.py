@@ -17,6 +17,17 @@ from steepest.datasets import check_file, read_table, reading
 from steepest.fit.values import check_names, named
 
 _TOGETHER = 2**22
+_MASKED = {
+    "bool": "boolean",
+    "int8": "Int8",
+    "int16": "Int16",
+    "int32": "Int32",
+    "int64": "Int64",
+    "uint8": "UInt8",
+    "uint16": "UInt16",
+    "uint32": "UInt32",
+    "uint64": "UInt64",
+}
 
 
 class Table(Protocol):
@@ -38,6 +49,9 @@ class Table(Protocol):
 
     def rows(self, positions: NDArray[np.intp], names: Sequence[str]) -> pd.DataFrame:
         """Some rows of some columns; positions in increasing order are read soonest."""
+
+    def schema(self, names: Sequence[str]) -> Any:
+        """The types of some columns, as Arrow has them: those of the whole table, whatever is in some of its rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +82,24 @@ class FrameTable:
     def rows(self, positions: NDArray[np.intp], names: Sequence[str]) -> pd.DataFrame:
         """Some rows of some columns."""
         return self.data[list(names)].iloc[positions]
+
+    def schema(self, names: Sequence[str]) -> Any:
+        """The types of some columns.
+
+        Raises:
+            ValueError: a column holds values of several kinds, for which Arrow has no type.
+        """
+        import pyarrow as pa
+
+        fields = []
+        for name in names:
+            try:
+                fields.append(pa.Schema.from_pandas(self.data[[name]], preserve_index=False).field(0))
+            except pa.ArrowException as error:
+                raise ValueError(
+                    f"column {name!r} has no type in Parquet: {error}; make its values of one kind, or write CSV"
+                ) from error
+        return pa.schema(fields)
 
 
 class ParquetTable:
@@ -102,7 +134,12 @@ class ParquetTable:
         index = {name for name in stored if isinstance(name, str)}
         self._names = [name for name in schema.names if name not in index]
         check_names(self._names)
-        self.types = {field.name: field.type for field in schema if field.name in self._names}
+        # Decimals are read as floats.
+        self.types = {
+            field.name: pa.float64() if pa.types.is_decimal(field.type) else field.type
+            for field in schema
+            if field.name in self._names
+        }
         self._texts = [
             n for n, kind in self.types.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)
         ]
@@ -146,6 +183,12 @@ class ParquetTable:
         found = pd.concat(parts, ignore_index=True) if len(parts) != 1 else parts[0].reset_index(drop=True)
         return found if np.array_equal(order, np.arange(len(order))) else found.iloc[np.argsort(order)]
 
+    def schema(self, names: Sequence[str]) -> Any:
+        """The types of some columns, by the file's metadata."""
+        import pyarrow as pa
+
+        return pa.schema([(name, self.types[name]) for name in names])
+
     def group(self, number: int, names: Sequence[str]) -> pd.DataFrame:
         """The rows of one row group."""
         wanted = (number, *names)
@@ -173,15 +216,27 @@ class ParquetTable:
         return pq.ParquetFile(self.path, metadata=self._metadata, read_dictionary=list(texts))
 
     def _frame(self, table: Any, names: Sequence[str]) -> pd.DataFrame:
-        """As pandas has it, but for switches that are missing somewhere, which stay switches."""
+        """As pandas has it, but for switches and whole numbers that are missing somewhere, which stay what they are."""
         import pyarrow as pa
 
-        frame: pd.DataFrame = table.select(list(names)).to_pandas(
-            ignore_metadata=True, self_destruct=True, types_mapper={pa.bool_(): pd.BooleanDtype()}.get
-        )
-        for name in names:
-            if isinstance(frame[name].dtype, pd.BooleanDtype) and not frame[name].isna().any():
-                frame[name] = frame[name].astype(bool)
+        table = table.select(list(names))
+        gaps = set()
+        for place, name in enumerate(names):
+            column = table.column(place)
+            if pa.types.is_decimal(column.type):
+                table = table.set_column(place, name, column.cast(self.types[name]))
+            elif column.null_count and (pa.types.is_boolean(column.type) or pa.types.is_integer(column.type)):
+                gaps.add(column.type)
+        masked = {kind: pd.api.types.pandas_dtype(_MASKED[str(kind)]) for kind in gaps}
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, self_destruct=True, types_mapper=masked.get)
+        for name in names if masked else ():
+            kind = frame[name].dtype
+            if (
+                isinstance(kind, pd.api.extensions.ExtensionDtype)
+                and kind in masked.values()
+                and frame[name].notna().all()
+            ):
+                frame[name] = frame[name].to_numpy(kind.type)
         return frame
 
 

@@ -42,6 +42,7 @@ def as_numbers(column: pd.Series[Any], first: int = 0) -> NDArray[np.float64]:
     Raises:
         ValueError: something in it is not a number, or is infinite (the row is named).
     """
+    column = without_decimals(column)
     numbers: NDArray[Any] = pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=math.nan)
     if column.dtype.kind not in "fiub":
         wrong = np.isnan(numbers) & column.notna().to_numpy()
@@ -99,7 +100,7 @@ def as_categories(column: pd.Series[Any]) -> NDArray[Any]:
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with its columns called by strings, no two the same; the values are not copied.
+    """The table with its columns called by strings, no two the same, and decimals as floats; no others are copied.
 
     Raises:
         TypeError: not a DataFrame.
@@ -110,7 +111,26 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     renamed = table.copy(deep=False)
     renamed.columns = pd.Index([str(name) for name in table.columns], dtype=object)
     check_names(list(renamed.columns))
+    for name in renamed.columns:
+        column = without_decimals(renamed[name])
+        if column.dtype != renamed[name].dtype:
+            renamed[name] = column
     return renamed
+
+
+def without_decimals(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Decimals, which is how databases hand out money, as floats; any other column as it is.
+
+    >>> from decimal import Decimal
+    >>> without_decimals(pd.Series([Decimal("1.5"), None])).tolist()
+    [1.5, nan]
+    """
+    if not (column.dtype == object or isinstance(column.dtype, pd.ArrowDtype)) or _all_text(column):
+        return column
+    if pd.api.types.infer_dtype(column, skipna=True) != "decimal":
+        return column
+    floats = [math.nan if absent else float(value) for value, absent in zip(column, column.isna(), strict=True)]
+    return pd.Series(floats, column.index, dtype=float, name=column.name)
 
 
 def check_names(names: Sequence[str]) -> None:
