@@ -496,6 +496,26 @@ def test_a_table_without_rows_has_predictions_without_rows(flats, model, tmp_pat
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_file_without_rows_is_predicted_and_not_learnt_from(flats, model, tmp_path, suffix):
+    path, out = tmp_path / f"new{suffix}", tmp_path / f"out{suffix}"
+    datasets.write_table(flats.head(0), path)
+    told = run("predict", model, path, "--with", "listing_id", "--out", out)
+    assert told.exit_code == 0, told.output
+    assert "0 rows" in told.stdout
+    found = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    assert list(found) == ["listing_id", "predicted_price"]
+    assert len(found) == 0
+    assert suffix == ".csv" or found["listing_id"].dtype == np.int64
+    datasets.write_table(flats.head(0).drop(columns="area"), path)
+    lacking = run("predict", model, path)
+    assert lacking.exit_code == 2
+    assert "the table lacks 'area'" in lacking.stderr
+    refused = run("fit", path, "--target", "price")
+    assert refused.exit_code == 2
+    assert "holds no rows" in refused.stderr
+
+
 @pytest.mark.parametrize("source", ["parquet", "pandas"])
 def test_what_is_carried_keeps_the_type_it_has_in_the_table(flats, model, tmp_path, monkeypatch, source):
     import pyarrow as pa

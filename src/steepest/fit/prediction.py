@@ -53,7 +53,7 @@ def predictions(
         >>> list(found), len(found)
         (['predicted_target', 'probability_setosa', 'probability_versicolor', 'probability_virginica'], 150)
     """
-    opened = opened_table(table)
+    opened = opened_table(table, may_be_empty=True)
     predictor.columns.check(opened.names)
     for name in carry:
         if name not in opened.names:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steepest.datasets import check_file, read_table, reading
+from steepest.datasets import check_file, csv_names, read_table, reading
 from steepest.fit.values import check_names, named
 
 _TOGETHER = 2**22
@@ -110,7 +110,7 @@ class ParquetTable:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no Parquet file, has no rows, or two columns of one name.
+        ValueError: it is no Parquet file, or has two columns of one name.
         PermissionError: the file may not be read.
 
     Example:
@@ -143,8 +143,6 @@ class ParquetTable:
         self._texts = [
             n for n, kind in self.types.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)
         ]
-        if not metadata.num_rows:
-            raise ValueError(f"{path} holds no rows; a table needs at least one")
         counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self.borders: tuple[int, ...] = tuple(np.cumsum([0, *counts]).tolist())
         self._kept: tuple[tuple[Any, ...], pd.DataFrame] | None = None
@@ -160,7 +158,7 @@ class ParquetTable:
 
     def columns(self, names: Sequence[str]) -> Iterator[pd.Series[Any]]:
         """Every row of each of some columns; as many are read together as make 32 MiB of float64, at least one."""
-        together = max(1, _TOGETHER // len(self))
+        together = max(1, _TOGETHER // max(1, len(self)))
         with reading(self.path):
             opened = self._opened(self._texts)
         for first in range(0, len(names), together):
@@ -180,6 +178,8 @@ class ParquetTable:
         for group, (begin, end) in enumerate(pairwise(places.tolist())):
             if begin < end:
                 parts.append(self.group(group, names).iloc[ordered[begin:end] - self.borders[group]])
+        if not parts:
+            return self._frame(self.schema(names).empty_table(), names)
         found = pd.concat(parts, ignore_index=True) if len(parts) != 1 else parts[0].reset_index(drop=True)
         return found if np.array_equal(order, np.arange(len(order))) else found.iloc[np.argsort(order)]
 
@@ -240,16 +240,30 @@ class ParquetTable:
         return frame
 
 
-def opened_table(table: pd.DataFrame | str | Path) -> Table:
+def opened_table(table: pd.DataFrame | str | Path, *, may_be_empty: bool = False) -> Table:
     """A table as a fit reads it: of a Parquet file nothing but the metadata is read yet.
+
+    Args:
+        table: a DataFrame, or the path of a CSV or Parquet file.
+        may_be_empty: whether a file without rows will do.
 
     Raises:
         TypeError: neither a DataFrame nor a path.
-        ValueError: two columns of one name; a file that cannot be read, or has no rows.
+        ValueError: two columns of one name; a file that cannot be read, or has no rows where it must have some.
         FileNotFoundError: there is no such file.
     """
     if not isinstance(table, str | Path):
         return FrameTable(named(table))
     if Path(table).suffix.lower() == ".parquet":
-        return ParquetTable(table)
+        opened = ParquetTable(table)
+        if not len(opened) and not may_be_empty:
+            raise ValueError(f"{table} holds no rows; a table needs at least one")
+        return opened
+    if may_be_empty:
+        file = check_file(table)
+        with reading(file):
+            csv_names(file)
+            head = pd.read_csv(file, nrows=1)
+        if head.empty:
+            return FrameTable(named(head), str(table))
     return FrameTable(named(read_table(table)), str(table))
