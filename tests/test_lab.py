@@ -323,6 +323,57 @@ def test_exported_code_makes_the_runs_of_the_screen(state):
         np.testing.assert_allclose(losses, run["loss"], rtol=1e-7)  # what the page is told has eight digits
 
 
+def run_of(state: State, **changed: Any) -> dict[str, Any]:
+    found: dict[str, Any] = answers.runs(replace(state, **changed))["runs"][0]
+    return found | {"path": np.array(found["path"]), "loss": np.array(found["loss"], float)}
+
+
+@pytest.mark.slow
+def test_what_a_preset_says_is_so():
+    states = [preset.state for preset in PRESETS]
+    bowl, minima, saddle, large, best, valley, batches, rows, noise, plateau, spirals, digits = states
+    after = np.abs(run_of(bowl)["path"][20])
+    assert after[1] < 1e-5 < 0.1 < after[0]
+    assert len({tuple(np.round(run["path"][-1], 3)) for run in answers.runs(minima)["runs"]}) > 2
+    on, beside = answers.runs(saddle)["runs"]
+    assert np.abs(on["path"][-1]).max() < 1e-8 < 1 < np.abs(beside["path"][-1]).max()
+    assert run_of(large)["verdict"] == "diverged"
+    assert run_of(large, learning_rate=0.09)["verdict"] == "converged"
+    agreed = answers.runs(best)["theory"]
+    assert agreed["measured"] == pytest.approx(9 / 11) == agreed["end"]["contraction"]
+    assert run_of(valley)["loss"][-1] < 1e-4 * run_of(valley, method="gradient descent")["loss"][-1]
+    wavers = np.diff(run_of(batches)["path"][:, 0])
+    assert (wavers < 0).any()
+    assert (np.diff(run_of(batches, batch_size=0)["path"][:, 0]) > 0).all()
+    calm, wild = (np.diff(run_of(rows, schedule=name)["path"][-200:], axis=0) for name in ("1/t", "constant"))
+    assert np.std(calm) < 0.2 * np.std(wild)
+    assert np.std(wild) > 0.005
+    crossings = np.flatnonzero(np.diff(np.sign(run_of(noise)["path"][50:, 0])))
+    assert len(crossings) > 1
+    assert (run_of(noise, noise=0.0)["path"][:, 0] > 0).all()
+    assert run_of(noise, noise=0.0)["verdict"] == "converged"
+    assert all(low <= at <= high for at, (low, high) in zip(noise.starts[0], noise.found.window, strict=True))
+    standing = run_of(plateau)
+    assert standing["loss"][50] > 0.9 * standing["loss"][0]
+    assert standing["verdict"] == "converged"
+    network = sd.models.mlp((8,), "tanh")
+    whole = sd.EmpiricalRisk(network, sd.losses.softmax_cross_entropy, *spirals_of(spirals))
+    leaves = jax.tree.leaves(whole.initial(0, np.dtype("float64")))
+    assert f"A loss of {sum(np.size(leaf) for leaf in leaves)} weights" in PRESETS[10].words
+    assert len(digits.found.table) == 300
+
+
+def spirals_of(state: State) -> tuple[np.ndarray, np.ndarray]:
+    table = state.found.table
+    assert table is not None
+    return table[["x", "y"]].to_numpy(), table["class"].to_numpy()
+
+
+def test_maps_of_long_formulas_take_fewer_steps():
+    assert problem("formula", "w1^2 + w2^2").maps.steps == 20_000
+    assert 5000 < problem("formula", "+".join(["sin(w1)^2"] * 27)).maps.steps < 8000
+
+
 def test_the_theory_is_that_of_the_library():
     state = State("steep_bowl", starts=((4.0, 2.5),), learning_rate=2 / 22, steps=200)
     found = answers.runs(state)["theory"]

@@ -85,8 +85,17 @@ def _unreadable(text: str, error: Exception) -> str:
     return f"the formula cannot be read{where}; write products as 2*w1 and powers as w1^2"
 
 
-def _check(tree: ast.expr) -> None:
-    """Every part must be one that is allowed, and there must not be too many of them."""
+def size_of(text: str) -> int:
+    """How many numbers, names and operations a formula has.
+
+    >>> size_of("w1^2 + sin(w2)")
+    6
+    """
+    return _check(_parsed(text))
+
+
+def _check(tree: ast.expr) -> int:
+    """Every part must be one that is allowed, and there must not be too many of them; how many there are."""
     waiting: list[tuple[ast.expr, int]] = [(tree, 1)]
     parts = 0
     while waiting:
@@ -97,6 +106,7 @@ def _check(tree: ast.expr) -> None:
         if depth > _DEEPEST:
             raise ValueError(f"the formula is nested more than {_DEEPEST} deep; take brackets apart")
         waiting += [(part, depth if _is_chained(node, part) else depth + 1) for part in _parts(node)]
+    return parts
 
 
 def _is_chained(node: ast.expr, part: ast.expr) -> bool:

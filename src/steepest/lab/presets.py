@@ -39,8 +39,8 @@ PRESETS = (
     ),
     Preset(
         "15.5 Too large a learning rate",
-        State("steep_bowl", starts=((4.0, 2.5),), learning_rate=0.101, steps=200),
-        "The limit is 2/20 = 0.1. Drag the learning rate across it.",
+        State("steep_bowl", starts=((4.0, 2.5),), learning_rate=0.105, steps=200),
+        "The limit is 2/20 = 0.1; beyond it the run diverges. Drag the learning rate across it.",
     ),
     Preset(
         "15.5 The best learning rate",
@@ -64,8 +64,8 @@ PRESETS = (
     ),
     Preset(
         "15.7 Noise on a rippled surface",
-        State("rippled_bowl", starts=((3.5, -3.0),), learning_rate=0.05, noise=3.0, steps=600, seed=1),
-        "Noise carries the run over ripples that hold it without.",
+        State("rippled_bowl", starts=((2.5, -1.5),), learning_rate=0.05, noise=2.0, steps=600, seed=1),
+        "Without noise the run settles in one of two minima; noise carries it from one to the other and back.",
     ),
     Preset(
         "15.8 A convex loss, a long run",
@@ -75,7 +75,7 @@ PRESETS = (
     Preset(
         "Spirals: a network in a plane",
         State("spirals", starts=((-0.5, 1.0), (1.5, -1.0)), learning_rate=0.02, steps=500),
-        "A loss of 35 weights, cut along two directions.",
+        "A loss of 51 weights, cut along two directions.",
     ),
     Preset(
         "Digits: softmax regression in a plane",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jax
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from steepest import datasets, losses, models
 from steepest.descent import descend
 from steepest.errors import unknown_name
-from steepest.lab.formula import objective_of
+from steepest.lab.formula import objective_of, size_of
 from steepest.landscapes import CATALOGUE
 from steepest.precision import double_precision
 from steepest.risk import EmpiricalRisk
@@ -44,6 +44,7 @@ class Fineness:
     steps: int = 20_000
 
 
+_FORMULA_WORK = 800_000
 COARSE = Fineness(24, 8, 16, 200)
 """For losses of which one step takes so long that thousands of runs of thousands of steps take minutes."""
 
@@ -90,13 +91,21 @@ def problem(name: str, formula: str = "") -> Problem:
     """
     if name == "formula":
         made = objective_of(formula)
-        return Problem(name, made, _square(made.window), _pair(made.start), f"typed: {formula}")
+        # A long formula takes longer a step: its maps end in seconds all the same.
+        maps = Fineness(steps=min(Fineness.steps, _FORMULA_WORK // size_of(formula)))
+        return Problem(name, made, _square(made.window), _pair(made.start), f"typed: {formula}", maps=maps)
     if name in DATA:
-        return DATA[name]()
+        return _with_data(name)
     if name not in LANDSCAPES:
         raise unknown_name("problem", name, ["formula", *DATA, *LANDSCAPES])
     landscape = CATALOGUE[name]
     return Problem(name, landscape, _square(landscape.window), _pair(landscape.start), landscape.source)
+
+
+@cache
+def _with_data(name: str) -> Problem:
+    # Some train a network first, which formulas that come and go must not have done again.
+    return DATA[name]()
 
 
 def _square(window: Any) -> Window:
