@@ -1,73 +1,141 @@
 // From controls to state, from a state that has changed to what is asked, and back to the controls.
 
-import { RUNS, bands, heights, number } from "./drawing.js";
-import { draw, drawBasins, drawSweep, nearestCell, tell } from "./pictures.js";
-import { $, ask, choices, query, shown, state, take } from "./state.js";
+import { RUNS, number } from "./drawing.js";
+import { blank, draw, drawBasins, drawSweep, tell } from "./pictures.js";
+import { rewind } from "./player.js";
+import { $, ask, choices, isRefused, problemKey, query, say, shown, state, take } from "./state.js";
+import { bands, heights } from "./surface.js";
 
-export function changed({ landscape = false } = {}) {
-  history.replaceState(null, "", `?${query()}`);
+// The state has changed. With `push` it is one that the browser's Back returns from.
+export function changed({ push = false } = {}) {
+  performance.mark("changed");
+  for (const kind of ["address", "taking"]) say(kind, "");
+  remember(push);
   fill();
-  if (landscape) ask("landscape", tookLandscape);
-  else askRuns();
+  // Without a landscape of this problem nothing can be drawn, whatever it was that failed before.
+  if (shown.landscapeOf !== problemKey()) {
+    ask("landscape", tookLandscape, (sentence) => {
+      shown.landscapeOf = null;
+      say("landscape", sentence);
+    });
+  } else {
+    say("landscape", "");
+    askRuns();
+  }
+}
+
+// The starts have moved: what was said of a preset need not be true of them.
+export function moved() {
+  shown.preset = "";
+  changed();
+}
+
+function remember(push = false) {
+  const address = `?${query()}`;
+  if (push) history.pushState(null, "", address);
+  else history.replaceState(null, "", address);
 }
 
 function askRuns() {
   ask("runs", (found) => {
+    say("runs", "");
     shown.runs = found.runs;
     shown.theory = found.theory;
+    remember();
+    fill();
     draw();
     tell();
     performance.mark("drawn");
     document.body.dataset.answers = Number(document.body.dataset.answers || 0) + 1;
-  });
+  }, (sentence) => say("runs", sentence));
   later();
 }
 
 function tookLandscape(found) {
+  say("landscape", "");
   shown.landscape = found;
+  shown.landscapeOf = problemKey();
   shown.high = heights(found.grid);
   shown.image = bands(shown.high);
   shown.chosen = 0;
+  shown.runs = [];
+  rewind();
   if (!state.starts.length) state.starts = [[...found.start]];
   // A rate of the problem before says nothing about this one.
-  if (shown.rateOfStart) state.learning_rate = found.learning_rate || 0.01;
+  if (shown.rateOfStart) state.learning_rate = found.learning_rate || choices.defaults.learning_rate;
   shown.rateOfStart = false;
-  const most = found.rows ? Math.ceil(Math.log2(found.rows)) : 0;
-  $("batch").max = most;
-  shown.runs = [];
-  history.replaceState(null, "", `?${query()}`);
+  $("batch").max = found.rows ? Math.ceil(Math.log2(found.rows)) : 0;
+  for (const name of ["sweep", "basins"]) blank(name, "");
+  remember();
   fill();
+  draw();
   askRuns();
 }
+
+// What a map depends on: rates and momenta are the axes of the verdict map, and starts those of the basins.
+function sweepKey() {
+  const method = state.method === "gradient descent" ? "heavy ball" : state.method;
+  return `${query(["learning_rate", "momentum", "starts", "method"])} ${method} ${state.starts[0]}`;
+}
+
+function basinsKey() { return query(["starts", "seed"]); }
 
 let waiting = 0;
 function later() {
   clearTimeout(waiting);
+  for (const [name, key] of [["sweep", sweepKey], ["basins", basinsKey]]) {
+    $(`${name}-panel`).classList.toggle("stale", shown[name] !== null && shown[`${name}Of`] !== key());
+  }
   waiting = setTimeout(() => {
-    if ($("sweep-panel").open) ask("sweep", (found) => { shown.sweep = found; shown.sweepCell = nearestCell(found); drawSweep(); });
-    if ($("basins-panel").open) ask("basins", (found) => { shown.basins = found; drawBasins(); });
+    askMap("sweep", sweepKey, drawSweep);
+    askMap("basins", basinsKey, drawBasins);
   }, 250);
+}
+
+function askMap(name, key, show) {
+  const panel = $(`${name}-panel`), of = key();
+  if (!panel.open || shown[`${name}Of`] === of) return;
+  if (!shown[name]) $(`${name}-words`).textContent = "";
+  const done = () => panel.classList.remove("stale", "waiting");
+  panel.classList.add("waiting");
+  ask(name, (found) => {
+    done();
+    shown[name] = found;
+    shown[`${name}Of`] = of;
+    show();
+  }, (sentence) => {
+    done();
+    blank(name, sentence);
+  });
 }
 
 // The controls themselves
 
+function tellValue(id, words, spoken = words) {
+  $(`${id}-value`).textContent = words;
+  $(id).setAttribute("aria-valuetext", spoken);
+}
+
 export function fill() {
-  for (const name of ["problem", "method", "schedule", "seed", "formula"]) if ($(name) !== document.activeElement || name !== "formula") $(name).value = state[name];
+  for (const name of ["problem", "method", "schedule"]) $(name).value = state[name];
+  for (const name of ["seed", "formula"]) if ($(name) !== document.activeElement) $(name).value = state[name];
+  if (!shown.preset) $("preset").value = "";
   $("formula-field").hidden = state.problem !== "formula";
-  $("words").textContent = shown.landscape ? shown.landscape.words : "";
+  const isOfIt = shown.landscapeOf === problemKey(), rows = isOfIt && shown.landscape.rows;
+  $("words").textContent = isOfIt ? shown.landscape.words : "";
   $("rate").value = Math.log10(state.learning_rate);
-  $("rate-value").textContent = number(state.learning_rate);
+  tellValue("rate", number(state.learning_rate));
   $("momentum").value = state.momentum;
-  $("momentum-value").textContent = state.momentum.toFixed(2);
+  tellValue("momentum", state.momentum.toFixed(2));
   $("momentum-field").hidden = state.method === "gradient descent";
-  $("batch-field").hidden = !(shown.landscape && shown.landscape.rows);
+  $("batch-field").hidden = $("data-csv").hidden = !rows;
   $("batch").value = state.batch_size ? Math.round(Math.log2(state.batch_size)) + 1 : 0;
-  $("batch-value").textContent = state.batch_size || "all rows";
+  tellValue("batch", state.batch_size || "all rows", state.batch_size ? `${state.batch_size} rows` : "all rows");
   $("noise").value = state.noise ? Math.round(((Math.log10(state.noise) + 3) / 5) * 59) + 1 : 0;
-  $("noise-value").textContent = number(state.noise, 2);
+  tellValue("noise", number(state.noise, 2));
+  $("steps").max = Math.log10(choices.most_steps);
   $("steps").value = Math.log10(state.steps);
-  $("steps-value").textContent = state.steps;
-  $("data-csv").hidden = !(shown.landscape && shown.landscape.rows);
+  tellValue("steps", state.steps, `${state.steps} steps`);
   fillStarts();
 }
 
@@ -77,83 +145,143 @@ function fillStarts() {
   state.starts.forEach((start, place) => {
     if (!list.children[place]) list.append(startLine(place));
     const inputs = list.children[place].querySelectorAll("input[type=number]");
-    start.forEach((value, axis) => { if (inputs[axis] !== document.activeElement) inputs[axis].value = Number(value.toPrecision(5)); });
+    start.forEach((value, axis) => {
+      if (inputs[axis] !== document.activeElement) inputs[axis].value = number(value, 5);
+    });
     list.children[place].querySelector("input[type=radio]").checked = place === shown.chosen;
   });
   $("add-start").disabled = state.starts.length >= choices.most_starts;
 }
 
+function made(tag, properties) { return Object.assign(document.createElement(tag), properties); }
+
 function startLine(place) {
   const line = document.createElement("li");
-  const radio = Object.assign(document.createElement("input"), { type: "radio", name: "chosen", ariaLabel: `Choose start ${place + 1}` });
+  const radio = made("input", { type: "radio", name: "chosen", ariaLabel: `Choose start ${place + 1}` });
   radio.style.accentColor = RUNS[place % RUNS.length];
-  radio.addEventListener("change", () => { shown.chosen = place; draw(); });
+  radio.addEventListener("change", () => {
+    shown.chosen = place;
+    draw();
+  });
   line.append(radio);
   ["w1", "w2"].forEach((name, axis) => {
-    const input = Object.assign(document.createElement("input"), { type: "number", step: "any", ariaLabel: `${name} of start ${place + 1}` });
+    const input = made("input", { type: "number", step: "any", ariaLabel: `${name} of start ${place + 1}` });
     input.addEventListener("input", () => {
       const value = Number(input.value);
       if (input.value === "" || !Number.isFinite(value)) return;
       state.starts[place][axis] = value;
-      changed();
+      moved();
     });
     line.append(input);
   });
-  const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "×", ariaLabel: `Remove start ${place + 1}` });
+  const remove = made("button", { type: "button", textContent: "×", ariaLabel: `Remove start ${place + 1}` });
   remove.addEventListener("click", () => {
     if (state.starts.length === 1) return;
     state.starts.splice(place, 1);
     shown.chosen = Math.min(shown.chosen, state.starts.length - 1);
-    changed();
+    moved();
   });
   line.append(remove);
   return line;
 }
 
-function on(id, event, change, options) {
-  $(id).addEventListener(event, () => { change($(id).value); changed(options); });
+function addStart() {
+  if (shown.landscapeOf !== problemKey() || state.starts.length >= choices.most_starts) return;
+  const turn = state.starts.length * 2.4;
+  const [one, other] = shown.landscape.window.map(([low, high], axis) => (
+    (low + high) / 2 + 0.35 * (high - low) * (axis ? Math.sin(turn) : Math.cos(turn))
+  ));
+  shown.chosen = state.starts.push([one, other]) - 1;
+  moved();
+}
+
+function chooseProblem() {
+  // What was refused of another problem, be it a field without a control, is not carried to the next.
+  if (isRefused()) Object.assign(state, choices.defaults, { formula: state.formula });
+  state.problem = $("problem").value;
+  if (state.problem === "formula" && !state.formula) state.formula = "w1^2 + 10*w2^2";
+  begun();
+  state.starts = [];
+  shown.preset = "";
+  shown.rateOfStart = true;
+  changed({ push: true });
+}
+
+function choosePreset() {
+  const preset = choices.presets[Number($("preset").value)];
+  if ($("preset").value === "" || !preset) return;
+  begun();
+  take(preset.query);
+  shown.preset = preset.words;
+  changed({ push: true });
+}
+
+// Another state altogether: nothing of the one before goes on.
+function begun() {
+  shown.landscapeOf = null;
+  shown.rateOfStart = false;
+  shown.chosen = 0;
+}
+
+function came() {
+  begun();
+  shown.preset = "";
+  take(location.search);
+  changed();
+}
+
+function on(id, event, change) {
+  $(id).addEventListener(event, () => {
+    change($(id).value);
+    changed();
+  });
 }
 
 export function listen() {
   $("controls").addEventListener("submit", (event) => event.preventDefault());
-  $("problem").addEventListener("change", () => {
-    state.problem = $("problem").value;
-    if (state.problem === "formula" && !state.formula) state.formula = "w1^2 + 10*w2^2";
-    state.starts = [];
-    shown.preset = "";
-    $("preset").value = "";
-    shown.rateOfStart = true;
-    changed({ landscape: true });
-  });
+  $("problem").addEventListener("change", chooseProblem);
+  $("preset").addEventListener("change", choosePreset);
   let typing = 0;
   $("formula").addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(() => { state.formula = $("formula").value; changed({ landscape: true }); }, 300);
+    typing = setTimeout(() => {
+      state.formula = $("formula").value;
+      moved();
+    }, 300);
   });
-  on("method", "change", (value) => { state.method = value; });
+  on("method", "change", (value) => {
+    state.method = value;
+    shown.preset = "";
+  });
   on("schedule", "change", (value) => { state.schedule = value; });
   on("rate", "input", (value) => { state.learning_rate = Number((10 ** Number(value)).toPrecision(4)); });
   on("momentum", "input", (value) => { state.momentum = Number(value); });
   on("batch", "input", (value) => { state.batch_size = Number(value) ? 2 ** (Number(value) - 1) : 0; });
-  on("noise", "input", (value) => { state.noise = Number(value) ? Number((10 ** (-3 + ((Number(value) - 1) / 59) * 5)).toPrecision(2)) : 0; });
-  on("steps", "input", (value) => { state.steps = Math.max(1, Math.min(20000, Math.round(10 ** Number(value)))); });
-  $("seed").addEventListener("input", () => { if (/^\d{1,10}$/.test($("seed").value)) { state.seed = Number($("seed").value); changed(); } });
-  $("add-start").addEventListener("click", () => {
-    if (!shown.landscape || state.starts.length >= choices.most_starts) return;
-    const [[a, b], [c, d]] = shown.landscape.window, turn = state.starts.length * 2.4;
-    state.starts.push([(a + b) / 2 + 0.35 * (b - a) * Math.cos(turn), (c + d) / 2 + 0.35 * (d - c) * Math.sin(turn)]);
-    shown.chosen = state.starts.length - 1;
+  on("noise", "input", (value) => {
+    state.noise = Number(value) ? Number((10 ** (-3 + ((Number(value) - 1) / 59) * 5)).toPrecision(2)) : 0;
+    shown.preset = "";
+  });
+  on("steps", "input", (value) => {
+    const wanted = Math.round(10 ** Number(value)), before = state.steps;
+    // Among few steps the next number is farther away than an arrow key goes.
+    const next = wanted === before ? before + Math.sign(Number(value) - Math.log10(before)) : wanted;
+    state.steps = Math.max(1, Math.min(choices.most_steps, next));
+  });
+  $("seed").addEventListener("input", () => {
+    if (!/^\d{1,10}$/.test($("seed").value)) return;
+    state.seed = Number($("seed").value);
     changed();
   });
-  $("preset").addEventListener("change", () => {
-    const preset = choices.presets[Number($("preset").value)];
-    if ($("preset").value === "" || !preset) return;
-    take(preset.query);
-    changed({ landscape: true });
-    shown.preset = preset.words;
+  $("add-start").addEventListener("click", addStart);
+  for (const name of ["sweep", "basins"]) $(`${name}-panel`).addEventListener("toggle", () => {
+    if (!$(`${name}-panel`).open) return;
+    draw();
+    later();
   });
-  for (const id of ["sweep-panel", "basins-panel"]) $(id).addEventListener("toggle", () => { if ($(id).open) later(); });
   window.addEventListener("resize", draw);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (shown.high) shown.image = bands(shown.high); draw(); });
-  window.addEventListener("popstate", () => { take(location.search); changed({ landscape: true }); });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    if (shown.high) shown.image = bands(shown.high);
+    draw();
+  });
+  window.addEventListener("popstate", came);
 }

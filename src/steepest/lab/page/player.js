@@ -1,7 +1,9 @@
-// Playing a run: all at once, step by step, or by the slider.
+// Playing a run: all at once, record by record, or by the slider.
 
-import { draw } from "./pictures.js";
+import { draw, longest } from "./pictures.js";
 import { $, shown } from "./state.js";
+
+const DURATION = 5000;
 
 let playing = 0;
 function play(wanted) {
@@ -10,26 +12,39 @@ function play(wanted) {
   $("play").textContent = wanted ? "Pause" : "Play";
   $("play").setAttribute("aria-pressed", String(wanted));
   if (!wanted) return;
-  if (shown.share >= 1) shown.share = 0;
-  const begun = performance.now() - shown.share * 5000;
+  const last = Math.max(1, records() - 1), from = shown.until >= records() ? 0 : shown.until - 1;
+  const begun = performance.now() - (from / last) * DURATION;
   const go = (now) => {
-    scrub((now - begun) / 5000);
-    if (shown.share < 1) playing = requestAnimationFrame(go); else play(false);
+    show(1 + Math.floor(((now - begun) / DURATION) * last));
+    if (shown.until < records()) playing = requestAnimationFrame(go);
+    else play(false);
   };
   playing = requestAnimationFrame(go);
 }
 
-function scrub(share) {
-  shown.share = Math.max(0, Math.min(1, share));
-  $("shown").value = Math.round(1000 * shown.share);
+// All records stay all of them, however many the next runs have.
+function show(until) {
+  shown.until = until >= records() ? Infinity : Math.max(1, until);
   draw();
 }
 
-function records() { return Math.max(1, ...shown.runs.map((run) => run.step.length)); }
+function records() { return longest().step.length; }
+
+function present() { return Math.min(shown.until, records()); }
+
+export function rewind() {
+  play(false);
+  shown.until = Infinity;
+}
 
 export function player() {
   $("play").addEventListener("click", () => play(!playing));
-  $("shown").addEventListener("input", () => { play(false); scrub(Number($("shown").value) / 1000); });
-  $("back").addEventListener("click", () => { play(false); scrub((Math.round(shown.share * records()) - 1) / records()); });
-  $("forward").addEventListener("click", () => { play(false); scrub((Math.round(shown.share * records()) + 1) / records()); });
+  $("shown").addEventListener("input", () => {
+    play(false);
+    show(Number($("shown").value) + 1);
+  });
+  for (const [id, way] of [["back", -1], ["forward", 1]]) $(id).addEventListener("click", () => {
+    play(false);
+    show(present() + way);
+  });
 }
