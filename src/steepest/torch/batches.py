@@ -57,6 +57,11 @@ def collected(data: Any, most_rows: int, batch_size: int | None, seed: int) -> B
         )
     if isinstance(data, str | dict | torch.Tensor) or not isinstance(data, Iterable):
         raise TypeError(f"data must hold features and targets, got {type(data).__name__}; {_REMEDY}")
+    if isinstance(data, Iterator):
+        raise TypeError(
+            f"data is an iterator ({type(data).__name__}), which a diagnosis would use up; give the DataLoader itself, "
+            "or list(data) where that fits into memory"
+        )
     if batch_size is not None:
         raise ValueError("batch_size is for tensors; a DataLoader has its own, so leave batch_size out")
     return _of_loader(data, most_rows, seed)

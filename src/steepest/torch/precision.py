@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import torch
@@ -90,7 +91,7 @@ def _check_mean(found: ModuleLoss, outputs: Any, y: Tensor, value: float) -> Non
     if not isinstance(outputs, Tensor) or not value:
         return
     try:
-        twice = float(found.loss_fn(torch.cat([outputs, outputs]).detach(), torch.cat([y, y])))
+        twice = float(found.loss_fn(torch.cat([outputs, outputs]).detach(), torch.cat([y, y])).detach())
     except FAILURES:
         return
     if abs(twice - 2 * value) <= 1e-3 * abs(value):
@@ -98,6 +99,41 @@ def _check_mean(found: ModuleLoss, outputs: Any, y: Tensor, value: float) -> Non
             "loss_fn adds over rows where it should take their mean, so that curvature and learning rate depend on the "
             "batch size; use reduction='mean', or divide by len(y)"
         )
+
+
+def mean_over_rows(loss: ModuleLoss) -> bool:
+    """Whether the loss of every batch is the mean of what its rows alone would give, to rounding.
+
+    It is not where rows weigh differently, as with class weights or targets to be ignored: what such losses are
+    divided by depends on which rows come together. Each batch is tried in two halves, and as its first row and the
+    others; where that cannot be tried, it is taken to be a mean.
+    """
+    for number, (x, y) in enumerate(loss.batches.parts):
+        try:
+            with torch.no_grad():
+                features, targets = loss.placed(x, y)
+                outputs = loss.outputs(loss.start, features, number)
+                if isinstance(outputs, Tensor) and len(outputs) == len(y) and not _adds_up(loss, outputs, targets):
+                    return False
+        except FAILURES:
+            continue
+    return True
+
+
+def _adds_up(loss: ModuleLoss, outputs: Tensor, y: Tensor) -> bool:
+    """Whether the loss of some rows is that of their parts, each weighted with its rows."""
+    rows = len(y)
+    # Functions of PyTorch warn of shapes that can be taken for others, as those of a single row.
+    with warnings.catch_warnings(action="ignore"):
+        whole = float(loss.loss_fn(outputs, y))
+        for cut in sorted({1, rows // 2} - {0, rows}):
+            parts = [(cut / rows, slice(None, cut)), (1 - cut / rows, slice(cut, None))]
+            values = [share * float(loss.loss_fn(outputs[part], y[part])) for share, part in parts]
+            size = max(abs(whole), *map(abs, values))
+            # Not the other way round: a part without a row that counts gives what is not a number.
+            if not abs(sum(values) - whole) <= loss.epsilon**0.5 * size:
+                return False
+    return True
 
 
 def _name(dtype: torch.dtype) -> str:
