@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import random
 import subprocess
@@ -20,6 +21,11 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+
+from steepest.torch.batches import Batches  # noqa: E402
+from steepest.torch.diagnosing import _batch_size  # noqa: E402
+from steepest.torch.noise import Units, noise_of  # noqa: E402
+from steepest.torch.trial import noise_allowance  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -221,6 +227,150 @@ def test_so_many_rows_and_no_more_are_used_and_the_result_says_so():
     assert drawn.to_dict() == again.to_dict()
 
 
+def padded(outputs: Any, y: Any) -> Any:
+    """Every fifth row counts for nothing, as padding does."""
+    return nn.functional.cross_entropy(outputs, y, ignore_index=2)
+
+
+@pytest.mark.parametrize("loss_fn", [nn.CrossEntropyLoss(weight=torch.tensor([1.0, 20.0, 1.0])), padded])
+def test_a_loss_that_is_no_mean_over_rows_is_said_to_depend_on_its_batches(loss_fn):
+    x, y = classes()
+    module = nn.Linear(6, 3)
+    whole = sd.torch.diagnose(module, loss_fn, (x, y), steps=3)
+    cut = sd.torch.diagnose(module, loss_fn, (x, y), batch_size=10, steps=3)
+    assert "not the mean over its rows" in cut.rows
+    assert "the mean of the batches' losses" in cut.rows
+    # One batch has nothing added to it, and its numbers are those of loss_fn.
+    assert "mean" not in whole.rows
+    twin = copy.deepcopy(module).double()
+    taken = loss_fn.double() if isinstance(loss_fn, nn.Module) else loss_fn
+    losses = [float(taken(twin(a.double()), b).detach()) for a, b in zip(x.split(10), y.split(10), strict=True)]
+    shares = [len(a) / 64 for a in x.split(10)]
+    assert cut.spectrum.loss == pytest.approx(float(np.dot(shares, losses)), rel=1e-12)
+    assert whole.spectrum.loss == pytest.approx(float(taken(twin(x.double()), y).detach()), rel=1e-12)
+
+
+@pytest.mark.parametrize("loss_fn", [nn.CrossEntropyLoss(), nn.CrossEntropyLoss(label_smoothing=0.1)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_loss_that_is_a_mean_over_rows_is_told_from_one_that_is_not(loss_fn, dtype):
+    found = sd.torch.diagnose(nn.Linear(6, 3), loss_fn, classes(), batch_size=10, dtype=dtype, steps=3)
+    assert "mean" not in found.rows
+
+
+def test_padding_in_the_last_batch_alone_is_seen():
+    x, y = classes()
+    y = torch.cat([y[:63].clamp(max=1), torch.tensor([2])])
+    y[:3] = torch.tensor([0, 1, 0])
+    found = sd.torch.diagnose(nn.Linear(6, 3), padded, (x, y), batch_size=20, steps=3)
+    assert "all 64 rows, in batches of 20; the loss of some batch is not the mean over its rows" in found.rows
+
+
+def test_an_iterator_is_refused_and_not_used_up():
+    pairs = iter([(X, Y)])
+    with pytest.raises(TypeError, match=r"data is an iterator \(list_iterator\), .* list\(data\)"):
+        sd.torch.diagnose(nn.Linear(6, 3), nn.CrossEntropyLoss(), pairs)
+    assert next(pairs)[0] is X
+
+
+# At a minimum
+
+
+def at_its_optimum(kind: type[nn.Module], seed: int) -> tuple[nn.Module, tuple[Any, Any]]:
+    """A small net and 100 rows, trained by L-BFGS until nothing is left to gain."""
+    torch.manual_seed(seed)
+    x = torch.randn(100, 4).double()
+    y = torch.sin(x[:, :1]) + 0.5 * torch.randn(100, 1).double()
+    module = nn.Sequential(nn.Linear(4, 8), kind(), nn.Linear(8, 1)).double()
+    method = torch.optim.LBFGS(
+        module.parameters(), lr=0.5, max_iter=2000, tolerance_grad=1e-8, tolerance_change=1e-14, history_size=30,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
+
+    def closure() -> Any:
+        method.zero_grad()
+        loss = nn.functional.mse_loss(module(x), y)
+        loss.backward()
+        return loss
+
+    method.step(closure)
+    return module, (x, y)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_at_a_minimum_the_noise_of_batches_is_not_taken_for_divergence(seed):
+    module, data = at_its_optimum(nn.ReLU, seed)
+    found = sd.torch.diagnose(module, nn.MSELoss(), data, batch_size=10)
+    for kept in (found.plain, found.with_momentum):
+        assert 1 / 4 <= kept.learning_rate * found.sharpness <= 1.01
+    trial = found.plain.trial
+    assert trial.end_loss <= trial.start_loss + trial.allowance
+    if not trial.went_down:
+        assert "no higher than the noise of batches explains" in found.plain.certainty
+        assert "within the noise of its batches" in trial.sentence
+
+
+def test_what_the_noise_of_batches_leaves_is_that_of_independent_steps():
+    """η·trC·(1 + β)/(2 (1 − β)(2 (1 + β) − ηλ)) of a quadratic, by many runs; the allowance is above it."""
+    generator = np.random.default_rng(0)
+    curvature, spread = 3.0, 0.7
+    for momentum in (0.0, 0.9):
+        for share in (0.05, 0.5):
+            rate = share * 2 * (1 + momentum) / curvature
+            point, speed = np.zeros(20000), np.zeros(20000)
+            for _ in range(300):
+                speed = momentum * speed + curvature * point + spread * generator.normal(size=point.shape)
+                point = point - rate * speed
+            excess = float(np.mean(0.5 * curvature * point**2))
+            factor = (1 + momentum) / (2 * (1 - momentum) * (2 * (1 + momentum) - rate * curvature))
+            assert excess == pytest.approx(rate * spread**2 * factor, rel=0.05)
+            assert excess <= 0.55 * noise_allowance(rate, momentum, spread**2)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_at_the_minimum_itself_rounding_is_not_taken_for_divergence(dtype):
+    x, y = table()
+    design = np.column_stack([x, np.ones(len(x))])
+    best = np.linalg.lstsq(design, y)[0]
+    module = nn.Linear(5, 1).double()
+    with torch.no_grad():
+        module.weight.copy_(torch.tensor(best[None, :-1]))
+        module.bias.copy_(torch.tensor(best[-1:]))
+    found = sd.torch.diagnose(module, half_squares, tensors(x, y), dtype=dtype)
+    for kept in (found.plain, found.with_momentum):
+        assert kept.halvings == 0
+        assert kept.trial.as_predicted is not False
+    assert found.beyond.as_predicted is not False
+
+
+def absolute(outputs: Any, y: Any) -> Any:
+    """``nn.L1Loss`` of targets without a second axis."""
+    return nn.functional.l1_loss(outputs.squeeze(-1), y)
+
+
+@pytest.mark.parametrize("learning_rate", [None, 0.1])
+def test_a_loss_without_curvature_has_no_limit_and_rates_that_were_tried(learning_rate):
+    data = tensors(*table())
+    found = sd.torch.diagnose(nn.Linear(5, 1).double(), absolute, data, learning_rate=learning_rate)
+    assert found.sharpness == 0
+    assert found.learning_rate_limit == float("inf")
+    assert found.beyond is None
+    assert not found.quadratic
+    for kept in (found.plain, found.with_momentum):
+        assert kept.trial.end_loss < 0.8 * kept.trial.start_loss
+        assert kept.certainty.startswith("Uncertain")
+        # A step along the straight line by the first rate would have taken the loss to zero.
+        first = kept.learning_rate * 2**kept.halvings / (1 - kept.momentum)
+        assert first * found.spectrum.gradient_norm**2 == pytest.approx(found.spectrum.loss)
+    text = str(found)
+    for words in ("no curvature", "no limit", "takes the loss to zero"):
+        assert words in text
+    assert "inf" not in text
+    plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert plain["beyond"] is None
+    assert plain["learning_rate_limit"] is None
+    assert (found.judgement is None) == (learning_rate is None)
+
+
 # Modes, dtypes and all that modules are made of
 
 
@@ -397,6 +547,74 @@ def test_the_noise_of_batches_is_that_of_rows():
     batches = sd.torch.diagnose(Together(), nn.CrossEntropyLoss(), (x, y), batch_size=8, steps=2)
     assert "200 batches" in batches.noise_words
     assert batches.noise_scale.simple == pytest.approx(rows.noise_scale.simple, rel=0.15)
+
+
+def rows_of_one_distribution(rows: int) -> tuple[nn.Module, tuple[Any, Any]]:
+    """Noise scale about 1,400 rows: after some steps of descent the gradient is small beside its noise."""
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(rows, 4, generator=generator).double()
+    y = (x[:, 0] + 2 * torch.randn(rows, generator=generator)).double()
+    module = nn.Linear(4, 1).double()
+    with torch.no_grad():
+        module.weight.copy_(torch.tensor([[1.0, 0.0, 0.0, 0.1]]))
+        module.bias.zero_()
+    return module, (x, y)
+
+
+def test_the_noise_scale_of_rows_that_were_drawn_agrees_with_that_of_all():
+    """Its square of the gradient norm has no bias: over 40 draws its mean is that of all rows."""
+    module, data = rows_of_one_distribution(20000)
+    settings = {"steps": 1, "most_products": 5}
+    whole = sd.torch.diagnose(module, half_squares, data, most_rows=20000, **settings).noise_scale
+    known = [noise_of(*drawn_rows(module, data, 512, seed)) for seed in range(40)]
+    squares = np.array([found.squared_gradient_norm for found, _, _ in known])
+    error = squares.std(ddof=1) / len(squares) ** 0.5
+    assert abs(squares.mean() - whole.squared_gradient_norm) < 3 * error
+    # With its bias it would have been far off.
+    assert whole.trace / 512 > 6 * error
+    # The spread stated is that over the draws, and each estimate is within it of all rows'.
+    spreads = np.array([spread for _, spread, _ in known])
+    assert np.median(spreads) == pytest.approx(squares.std(ddof=1), rel=0.5)
+    assert (abs(squares - whole.squared_gradient_norm) < 3 * spreads).mean() > 0.9
+    traces = np.array([found.trace for found, _, _ in known])
+    assert np.median([spread for _, _, spread in known]) == pytest.approx(traces.std(ddof=1), rel=0.5)
+    assert abs(traces.mean() - whole.trace) < 4 * traces.std(ddof=1) / len(traces) ** 0.5
+
+
+def drawn_rows(module: nn.Module, data: Any, rows: int, seed: int) -> tuple[Units, int]:
+    """Of rows drawn with a seed, their gradients in closed form: the residual times the row."""
+    order = np.random.default_rng(seed).permutation(len(data[0]))[:rows]
+    x, y = data[0][order], data[1][order]
+    design = torch.column_stack([x, torch.ones(rows)])
+    with torch.no_grad():
+        gradients = (module(x)[:, 0] - y)[:, None] * design
+    gradient = gradients.mean(dim=0)
+    parts = (torch.ones(rows).double(), (gradients**2).sum(dim=1), gradients @ gradient)
+    return Units(*parts, float(gradient @ gradient)), len(data[0])
+
+
+def test_few_rows_give_a_bound_or_a_spread_and_all_rows_neither():
+    module, data = rows_of_one_distribution(20000)
+    settings = {"steps": 1, "most_products": 5}
+    whole = sd.torch.diagnose(module, half_squares, data, most_rows=20000, **settings)
+    assert "spread" not in whole.noise_words
+    many = sd.torch.diagnose(module, half_squares, data, most_rows=16000, **settings)
+    assert "within their spread" in many.noise_words
+    low, high = (int(many.noise_words.split(word)[1].split()[0].replace(",", "")) for word in ("between ", " and "))
+    assert low < whole.noise_scale.simple < high
+    few = sd.torch.diagnose(module, half_squares, data, most_rows=64, **settings)
+    assert few.noise_scale is None
+    assert few.batch_size is None
+    least = int(few.noise_words.split("at least ")[1].split()[0].replace(",", ""))
+    assert 1 < least < whole.noise_scale.simple
+    assert "most_rows" in few.noise_words
+    one = sd.torch.diagnose(module, half_squares, data, most_rows=2, **settings)
+    assert one.noise_scale is None
+
+
+def test_the_batch_size_is_capped_by_the_rows_there_are_and_not_by_those_used():
+    for available, size in ((None, 700), (600, 600), (5000, 700)):
+        assert _batch_size(700.0, Batches((), 500, available, "")) == size
 
 
 class Cubed(torch.autograd.Function):
@@ -605,6 +823,53 @@ def test_a_loss_that_is_a_module_is_copied_too():
     assert found.noise_scale is None
 
 
+@pytest.mark.parametrize("kind", ["closure", "partial", "bound", "list", "global"])
+def test_a_module_that_the_loss_holds_is_left_as_found_too(kind):
+    x, y = classes()
+    teacher = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3)) if kind != "global" else TEACHER
+    teacher(x).sum().backward()
+    held = [teacher]
+
+    def distilled(teacher: Any, outputs: Any, targets: Any) -> Any:
+        teacher.train()
+        with torch.no_grad():
+            taught = teacher(x).mean(dim=0)
+        return nn.functional.cross_entropy(outputs, targets) + ((outputs - taught) ** 2).mean()
+
+    class Holder:
+        def __init__(self) -> None:
+            self.teacher = teacher
+
+        def loss(self, outputs: Any, targets: Any) -> Any:
+            return distilled(self.teacher, outputs, targets)
+
+    loss_fn = {
+        "closure": lambda a, b: distilled(teacher, a, b),
+        "partial": functools.partial(distilled, teacher),
+        "bound": Holder().loss,
+        "list": lambda a, b: distilled(held[0], a, b),
+        "global": lambda a, b: distilled(TEACHER, a, b),
+    }[kind]
+    teacher[1].eval()
+    before = {name: part.clone() for name, part in teacher.state_dict().items()}
+    grads = [leaf.grad for leaf in teacher.parameters()]
+    values = [grad.clone() for grad in grads]
+    sd.torch.diagnose(nn.Linear(6, 3), loss_fn, (x, y), steps=3)
+    assert [part.training for part in teacher.modules()] == [True, True, False]
+    for name, part in teacher.state_dict().items():
+        assert part.dtype == before[name].dtype
+        torch.testing.assert_close(part, before[name], rtol=0, atol=0)
+    for leaf, grad, value in zip(teacher.parameters(), grads, values, strict=True):
+        assert leaf.grad is grad
+        assert torch.equal(grad, value)
+
+
+def test_a_loss_with_a_parameter_of_its_own_gives_no_warning_of_pytorch():
+    scale = torch.ones((), requires_grad=True)
+    found = sd.torch.diagnose(nn.Linear(6, 3), lambda a, b: scale * LOSS(a, b), classes(), steps=3)
+    assert found.spectrum.converged
+
+
 # Words
 
 
@@ -637,9 +902,12 @@ def test_a_budget_that_is_too_small_says_so():
 X, Y = classes(8)
 LINE = nn.Linear(6, 3)
 LOSS = nn.CrossEntropyLoss()
+TEACHER = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3))
 
 
 class Flat(nn.Module):
+    """Outputs that are the parameters; their mean has a slope and no curvature."""
+
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(3))
@@ -677,7 +945,7 @@ BAD: dict[str, tuple[tuple[Any, Any, Any], dict[str, Any], type[Exception], str]
     "detached": ((LINE, lambda a, b: LOSS(a.detach(), b), (X, Y)), {}, ValueError, "does not depend on the param"),
     "features that do not fit": ((LINE, LOSS, (X[:, :2], Y)), {}, ValueError, "Linear fails on the first batch"),
     "targets that do not fit": ((LINE, LOSS, (X, Y[:, None].float())), {}, ValueError, "loss_fn.* fails on the first"),
-    "no curvature": ((Flat(), lambda a, b: a.mean(), (X, Y)), {}, ValueError, "has no curvature"),
+    "neither slope nor curvature": ((Flat(), lambda a, b: (0 * a).mean(), (X, Y)), {}, ValueError, "neither slope nor"),
     "a mode": ((LINE, LOSS, (X, Y)), {"mode": "trian"}, ValueError, "did you mean 'train'"),
     "a dtype": ((LINE, LOSS, (X, Y)), {"dtype": "float16"}, ValueError, "unknown dtype"),
     "a momentum": ((LINE, LOSS, (X, Y)), {"momentum": 1.0}, ValueError, "momentum must be"),

@@ -33,17 +33,20 @@ def diagnose(
 
     The largest Hessian eigenvalue at the module's parameters and the limit 2/λmax that follows; the learning rate for
     ``torch.optim.SGD`` without and with momentum, each tried on a copy, halved until it goes down and, where nothing
-    guarantees it, until half of it ends no lower; the gradient noise scale, and the batch size that follows.
+    guarantees it, until half of it ends no lower, both but for what the noise of batches explains; the gradient noise
+    scale, and the batch size that follows. A loss without curvature at the parameters has no limit, and the rate that
+    is tried is that of a straight line.
 
     The module is left as it is found, bit for bit: parameters, gradients, buffers, modes and flags, and with it every
-    random number generator, also where an error or Ctrl-C ends the call. The work is done on a copy of the module on
-    the same devices, in float64 where it computes in it.
+    random number generator, also where an error or Ctrl-C ends the call; so are the buffers, modes and gradients of
+    modules that a loss function holds. Hooks run, on the copy: what they note elsewhere stays noted. The work is done
+    on a copy of the module on the same devices, in float64 where it computes in it.
 
     Args:
         module: a ``torch.nn.Module``; it is called with x. Parameters with ``requires_grad=False`` are constants.
         loss_fn: (outputs, y) → one number, the mean over the rows, as ``torch.nn.CrossEntropyLoss()``.
         data: a tuple of tensors (x, y), first axis the rows, or a ``DataLoader`` of such pairs. A loader is read once,
-            and every product is summed over those batches.
+            and every product is summed over those batches, each weighted with its rows. An iterator is refused.
         learning_rate: one of your own to be judged.
         momentum: of the second recommendation, from 0 to below 1.
         mode: ``"eval"``, or ``"train"``: dropout with one mask a batch, the same in all of the diagnosis; batch norm
@@ -62,7 +65,8 @@ def diagnose(
     Raises:
         ModuleNotFoundError: PyTorch is not installed.
         TypeError: an argument of the wrong kind.
-        ValueError: an argument out of its range, data that do not fit, or a loss without finite second derivatives.
+        ValueError: an argument out of its range, data that do not fit, or a loss without finite second derivatives or
+            with neither slope nor curvature.
 
     Example:
         >>> import torch, steepest as sd

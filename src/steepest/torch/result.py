@@ -29,6 +29,8 @@ class ModuleTrial:
         first_predicted: the loss after one step on all rows, by gradient and curvature.
         first_measured: the same measured.
         losses: of each step's batch, before the step.
+        allowance: how far above the start the loss may end and the rate still has held: what the noise of batches
+            leaves of a quadratic at this rate, and rounding.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ModuleTrial:
     first_predicted: float
     first_measured: float
     losses: tuple[float, ...]
+    allowance: float
 
     @property
     def went_down(self) -> bool:
@@ -49,9 +52,22 @@ class ModuleTrial:
         return all(map(math.isfinite, self.losses)) and self.end_loss <= self.start_loss
 
     @property
+    def held(self) -> bool:
+        """Whether it ended no higher than the noise of batches, and rounding, explain."""
+        return all(map(math.isfinite, self.losses)) and self.end_loss <= self.start_loss + self.allowance
+
+    @property
     def as_predicted(self) -> bool | None:
         """Whether the run did what was predicted; None where nothing was."""
-        return None if self.prediction == "uncertain" else self.went_down == (self.prediction == "goes down")
+        return None if self.prediction == "uncertain" else self.held == (self.prediction == "goes down")
+
+    @property
+    def because(self) -> str:
+        """What speaks for the rate, of a trial that held."""
+        if self.went_down:
+            return f"{self.steps} steps of it went down"
+        what = "the noise of batches" if self.batches > 1 else "rounding"
+        return f"{self.steps} steps of it ended no higher than {what} explains"
 
     @property
     def sentence(self) -> str:
@@ -59,6 +75,8 @@ class ModuleTrial:
         each = "all rows a step" if self.batches == 1 else "a batch a step"
         judged = {True: "as predicted", False: "not as predicted", None: "nothing was promised"}[self.as_predicted]
         ended = "went down" if self.went_down else "did not go down"
+        if self.held and not self.went_down:
+            ended = "stayed " + ("within the noise of its batches" if self.batches > 1 else "where it was, to rounding")
         return (
             f"{ended}, from loss {self.start_loss:.6g} to {self.end_loss:.6g} in {self.steps} steps, {each}: {judged}; "
             f"the first step on all rows was predicted to end at {self.first_predicted:.6g}, measured "
@@ -69,7 +87,7 @@ class ModuleTrial:
         """Plain numbers and words."""
         names = (
             "name", "learning_rate", "momentum", "prediction", "as_predicted", "went_down", "start_loss", "end_loss",
-            "steps", "batches", "first_predicted", "first_measured",
+            "steps", "batches", "first_predicted", "first_measured", "held", "allowance",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names} | {"losses": list(self.losses)}
 
@@ -80,7 +98,7 @@ class Recommendation:
 
     Attributes:
         advice: what theory says, with the learning rate that stood its trial.
-        halvings: how often the first one was halved until the trial went down, and half of it did not end lower.
+        halvings: how often the first one was halved until the trial held, and half of it did not end lower.
         trial: of the rate that stood.
     """
 
@@ -100,7 +118,10 @@ class Recommendation:
 
     @property
     def limit(self) -> float:
-        """The learning rate at which SGD with this momentum leaves a quadratic of the curvature at the start."""
+        """The learning rate at which SGD with this momentum leaves a quadratic of the curvature at the start.
+
+        Infinite where there is no curvature.
+        """
         return self.advice.limit
 
     @property
@@ -108,9 +129,10 @@ class Recommendation:
         """What the rate rests on, in words."""
         times = "once" if self.halvings == 1 else f"{self.halvings} times"
         kept = f"halved {times} until" if self.halvings else "kept because"
-        tried = f"{kept} {self.trial.steps} steps of it went down"
+        tried = f"{kept} {self.trial.because}"
         if not self.advice.guarantee:
-            return f"Uncertain: {tried}, and lower than at half the rate; nothing guarantees what comes after"
+            noisy = ", as far as the noise of batches lets see" if self.trial.batches > 1 else ""
+            return f"Uncertain: {tried}, and lower than at half the rate{noisy}; nothing guarantees what comes after"
         return (
             "As certain as that the loss is a quadratic: the curvature was the same at two other points; "
             f"then {self.advice.guarantee}, with all rows a step; {tried}"
@@ -119,7 +141,8 @@ class Recommendation:
     @property
     def sentence(self) -> str:
         """Rate, limit, reason and certainty."""
-        return f"learning rate {self.learning_rate:.6g} (limit {self.limit:.6g}): {self.advice.why}. {self.certainty}."
+        limit = f"limit {self.limit:.6g}" if math.isfinite(self.limit) else "no limit"
+        return f"learning rate {self.learning_rate:.6g} ({limit}): {self.advice.why}. {self.certainty}."
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and words."""
@@ -145,7 +168,7 @@ class ModuleDiagnosis:
         quadratic: whether the curvature was the same at two other points.
         plain: the learning rate for SGD without momentum.
         with_momentum: the same with momentum.
-        beyond: a trial of 1.1 times the limit without momentum.
+        beyond: a trial of 1.1 times the limit without momentum; None where there is no limit.
         noise_scale: the gradient noise scale, in rows; None where it is not known.
         noise_words: how it was found, or why not.
         batch_size: recommended; None where the noise scale is not known.
@@ -162,7 +185,7 @@ class ModuleDiagnosis:
     quadratic: bool
     plain: Recommendation
     with_momentum: Recommendation
-    beyond: ModuleTrial
+    beyond: ModuleTrial | None
     noise_scale: NoiseScale | None
     noise_words: str
     batch_size: int | None
@@ -176,7 +199,7 @@ class ModuleDiagnosis:
 
     @property
     def learning_rate_limit(self) -> float:
-        """2/λmax, at which SGD without momentum leaves a quadratic of this curvature."""
+        """2/λmax, at which SGD without momentum leaves a quadratic of this curvature; infinite where there is none."""
         return self.spectrum.learning_rate_limit
 
     @property
@@ -204,7 +227,7 @@ class ModuleDiagnosis:
                 },
                 "plain": self.plain.to_dict(),
                 "with_momentum": self.with_momentum.to_dict(),
-                "beyond": self.beyond.to_dict(),
+                "beyond": None if self.beyond is None else self.beyond.to_dict(),
                 "noise_scale": None if noise is None else noise.simple,
                 "noise": self.noise_words,
                 "judgement": None if self.judgement is None else self.judgement.to_dict(),
@@ -217,20 +240,31 @@ class ModuleDiagnosis:
         spectrum = self.spectrum
         yield "Rows", f"{self.rows}; module in {self.mode} mode; {self.precision}"
         yield "Start", f"loss {spectrum.loss:.6g}, gradient norm {spectrum.gradient_norm:.4g}"
-        unsure = "" if spectrum.converged else " (not converged: give more products)"
-        same = "the same at two other points, as of a quadratic" if self.quadratic else "another at other points"
-        value = f"largest eigenvalue {spectrum.largest.value:.6g} ± {spectrum.largest.residual:.1g}{unsure}"
-        count = f"{spectrum.products} Hessian-vector products ({self.products})"
-        yield "Sharpness", f"{value}, from {count}; {same}; {self.steepest}"
+        yield "Sharpness", self._sharpness_words()
         scope = "exact for a quadratic, all rows a step" if self.quadratic else "of the curvature at the start"
-        yield "Limit", f"learning rate {self.learning_rate_limit:.6g} without momentum, 2/λmax ({scope})"
+        limit = f"learning rate {self.learning_rate_limit:.6g} without momentum, 2/λmax ({scope})"
+        if math.isinf(self.learning_rate_limit):
+            limit = "none follows from the curvature at the start, of which none is positive"
+        yield "Limit", limit
         yield "SGD", self.plain.sentence
         yield "Momentum", f"{self.with_momentum.momentum:.4g}, {self.with_momentum.sentence}"
         yield "Batch size", self._batch_words()
-        for trial in (self.plain.trial, self.with_momentum.trial, self.beyond):
+        trials = (self.plain.trial, self.with_momentum.trial, self.beyond)
+        for trial in (trial for trial in trials if trial is not None):
             yield "Measured", f"{trial.name}, learning rate {trial.learning_rate:.6g}: {trial.sentence}"
         if self.judgement is not None:
             yield "Yours", self.judgement.sentence
+
+    def _sharpness_words(self) -> str:
+        spectrum = self.spectrum
+        plural = "" if spectrum.products == 1 else "s"
+        count = f"{spectrum.products} Hessian-vector product{plural} ({self.products})"
+        if not spectrum.largest.value and not spectrum.smallest.value:
+            return f"no curvature, from {count}: the loss is a straight line in every direction at the start"
+        unsure = "" if spectrum.converged else " (not converged: give more products)"
+        same = "the same at two other points, as of a quadratic" if self.quadratic else "another at other points"
+        value = f"largest eigenvalue {spectrum.largest.value:.6g} ± {spectrum.largest.residual:.1g}{unsure}"
+        return f"{value}, from {count}; {same}; {self.steepest}"
 
     def _batch_words(self) -> str:
         if self.noise_scale is None:
