@@ -133,7 +133,7 @@ export function knobAt(plane, start) {
 function drawPath(pen, plane, run, colour, until) {
   const points = run.path.slice(0, until).filter((point) => point[0] !== null && point[1] !== null);
   if (!points.length) return;
-  for (const [tone, thick] of [[style("--paper"), 4.5], [colour, 2.2]]) {
+  for (const [tone, thick] of [[style("--halo"), 4.5], [colour, 2.2]]) {
     pen.strokeStyle = tone;
     pen.lineWidth = thick;
     pen.lineJoin = "round";
@@ -147,7 +147,7 @@ function drawPath(pen, plane, run, colour, until) {
   }
   const last = points[points.length - 1], x = bounded(plane.x(last[0])), y = bounded(plane.y(last[1]));
   pen.fillStyle = colour;
-  pen.strokeStyle = style("--paper");
+  pen.strokeStyle = style("--halo");
   pen.lineWidth = 1.5;
   pen.fillRect(x - 4, y - 4, 8, 8);
   pen.strokeRect(x - 4, y - 4, 8, 8);
@@ -163,7 +163,7 @@ function disc(pen, x, y, radius) {
 }
 
 function knob(pen, x, y, colour, chosen) {
-  pen.fillStyle = style("--paper");
+  pen.fillStyle = style("--halo");
   disc(pen, x, y, chosen ? 9 : 7);
   pen.fillStyle = colour;
   disc(pen, x, y, chosen ? 6.5 : 5);
@@ -175,12 +175,12 @@ function arrow(pen, x, y, way, colour, chosen) {
   pen.translate(x, y);
   pen.rotate(way);
   pen.beginPath();
-  pen.moveTo(size, 0);
-  pen.lineTo(-size * 0.7, -size * 0.8);
-  pen.lineTo(-size * 0.7, size * 0.8);
+  pen.moveTo(0, 0);
+  pen.lineTo(-size * 1.7, -size * 0.8);
+  pen.lineTo(-size * 1.7, size * 0.8);
   pen.closePath();
   pen.fillStyle = colour;
-  pen.strokeStyle = style("--paper");
+  pen.strokeStyle = style("--halo");
   pen.lineWidth = 2;
   pen.fill();
   pen.stroke();

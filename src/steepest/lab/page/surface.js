@@ -94,15 +94,53 @@ function isRugged(high) {
 export function surface(canvas, landscape, high, runs, angle, until) {
   const { pen, width, height } = prepared(canvas);
   const project = projection(width, height, angle);
-  const items = [...facets(high, project), ...paths(landscape, high, runs, until, project)];
-  items.sort((one, other) => other.depth - one.depth);
+  const behind = hillsOf(canvas, width, high, angle, project);
+  pen.drawImage(behind.image, 0, 0, width, height);
   pen.lineJoin = pen.lineCap = "round";
-  for (const item of items) (item.level === undefined ? stroke : facet)(pen, item);
+  const parts = runs.flatMap((run, place) => (
+    parted(landscape.window, high, run.path.slice(0, until), project, behind).map((part) => ({ ...part, place }))
+  ));
   // What hills hide is seen through them, dimly.
-  pen.globalAlpha = 0.35;
-  for (const item of items) if (item.isLine) stroke(pen, item);
-  pen.globalAlpha = 1;
+  for (const { points, isHidden, place } of parts) if (isHidden) stroke(pen, points, RUNS[place % RUNS.length], 2, 0.4);
+  for (const { points, isHidden, place } of parts) {
+    if (isHidden) continue;
+    stroke(pen, points, style("--halo"), 4, 1);
+    stroke(pen, points, RUNS[place % RUNS.length], 2, 1);
+  }
   edges(pen, project, landscape.window);
+}
+
+// The surface without its runs, kept until it is turned: its picture, and how near it is at each place of that.
+let kept = { key: null, high: null };
+function hillsOf(canvas, width, high, angle, project) {
+  const key = [canvas.width, canvas.height, width, ...angle, style("--paper")].join(" ");
+  if (kept.key === key && kept.high === high) return kept;
+  const image = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+  const pen = image.getContext("2d"), scale = canvas.width / width, wide = Math.ceil(width / PLACE) + 1;
+  pen.scale(scale, scale);
+  const all = facets(high, project), near = new Map();
+  all.sort((one, other) => other.depth - one.depth);
+  for (const one of all) {
+    facet(pen, one);
+    fillNear(near, wide, one.seen);
+  }
+  kept = { key, high, image, near: (x, y) => near.get(placeOf(x, y, wide)) ?? Infinity };
+  return kept;
+}
+
+const PLACE = 3, MOST_SAMPLES = 16, ON_IT = 0.06;
+function placeOf(x, y, wide) { return Math.floor(y / PLACE) * wide + Math.floor(x / PLACE); }
+
+function fillNear(near, wide, [a, b, c, d]) {
+  const span = Math.max(...[0, 1].map((axis) => (
+    Math.max(a[axis], b[axis], c[axis], d[axis]) - Math.min(a[axis], b[axis], c[axis], d[axis])
+  )));
+  const count = Math.min(MOST_SAMPLES, Math.ceil(span / PLACE) + 1);
+  const at = (axis, u, v) => (1 - u) * ((1 - v) * a[axis] + v * b[axis]) + u * ((1 - v) * d[axis] + v * c[axis]);
+  for (let i = 0; i <= count; i++) for (let j = 0; j <= count; j++) {
+    const u = i / count, v = j / count, place = placeOf(at(0, u, v), at(1, u, v), wide), depth = at(2, u, v);
+    if (!(near.get(place) <= depth)) near.set(place, depth);
+  }
 }
 
 function facets(high, project) {
@@ -138,34 +176,34 @@ function facet(pen, { seen, level }) {
   pen.stroke();
 }
 
-function stroke(pen, { from, to, tone, thick }) {
+function stroke(pen, points, tone, thick, alpha) {
+  pen.globalAlpha = alpha;
   pen.strokeStyle = tone;
   pen.lineWidth = thick;
   pen.beginPath();
-  pen.moveTo(from[0], from[1]);
-  pen.lineTo(to[0], to[1]);
+  for (const point of points) pen.lineTo(point[0], point[1]);
   pen.stroke();
+  pen.globalAlpha = 1;
 }
 
-// Paths as short lines that lie a little before the facet they are on; points that fall together are one.
-function paths(landscape, high, runs, until, project) {
-  const [[a, b], [c, d]] = landscape.window, paper = style("--paper"), found = [];
-  runs.forEach((run, place) => {
-    let before = null;
-    for (const point of run.path.slice(0, until)) {
-      const x = point[0] === null ? -1 : (point[0] - a) / (b - a);
-      const y = point[1] === null ? -1 : (point[1] - c) / (d - c);
-      const level = x >= 0 && x <= 1 && y >= 0 && y <= 1 ? between(high, x, y) : null;
-      const to = level === null ? null : project(x, y, level + 0.01);
-      if (before && to && Math.hypot(to[0] - before[0], to[1] - before[1]) < 1) continue;
-      if (before && to) {
-        const depth = (before[2] + to[2]) / 2;
-        found.push({ from: before, to, tone: paper, thick: 4, depth: depth - 0.04 });
-        found.push({ from: before, to, tone: RUNS[place % RUNS.length], thick: 2, depth: depth - 0.06, isLine: true });
-      }
-      before = to;
+// A path in parts that are seen and parts that are hidden; points that fall together on the screen are one.
+function parted([[a, b], [c, d]], high, path, project, { near }) {
+  const found = [];
+  let before = null;
+  for (const point of path) {
+    const x = point[0] === null ? -1 : (point[0] - a) / (b - a);
+    const y = point[1] === null ? -1 : (point[1] - c) / (d - c);
+    const level = x >= 0 && x <= 1 && y >= 0 && y <= 1 ? between(high, x, y) : null;
+    const seen = level === null ? null : project(x, y, level + 0.01);
+    if (before && seen && Math.hypot(seen[0] - before[0], seen[1] - before[1]) < 1) continue;
+    if (before && seen) {
+      const middle = [0, 1, 2].map((axis) => (before[axis] + seen[axis]) / 2), last = found[found.length - 1];
+      const isHidden = near(middle[0], middle[1]) < middle[2] - ON_IT;
+      if (last && last.isHidden === isHidden && last.points[last.points.length - 1] === before) last.points.push(seen);
+      else found.push({ isHidden, points: [before, seen] });
     }
-  });
+    before = seen;
+  }
   return found;
 }
 

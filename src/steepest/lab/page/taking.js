@@ -29,7 +29,7 @@ export function caption() {
     state.method,
     `learning rate ${number(state.learning_rate)}`,
   ];
-  if (state.method !== "gradient descent") parts.push(`momentum ${number(state.momentum)}`);
+  parts.push(state.method === "gradient descent" ? "no momentum" : `momentum ${number(state.momentum)}`);
   parts.push(state.schedule === "constant" ? "constant schedule" : `schedule ${state.schedule}`);
   if (state.batch_size) parts.push(`batches of ${state.batch_size}`);
   if (state.noise) parts.push(`noise ${number(state.noise)}`);
@@ -42,8 +42,10 @@ function lines(pen, parts, width) {
   const found = [""];
   for (const part of parts) {
     const last = found[found.length - 1], longer = last ? `${last}, ${part}` : part;
-    if (last && pen.measureText(longer).width > width) found.push(part);
-    else found[found.length - 1] = longer;
+    if (last && pen.measureText(longer).width > width) {
+      found[found.length - 1] = `${last},`;
+      found.push(part);
+    } else found[found.length - 1] = longer;
   }
   return found;
 }
