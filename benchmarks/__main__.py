@@ -11,7 +11,19 @@ from benchmarks.machine import description
 from benchmarks.report import heading, table
 from benchmarks.timing import QUICK, THOROUGH, timed
 
-NAMES = ("rosenbrock", "sweep", "sgd", "eigenvalue", "basins", "peers", "scaling", "cluster", "streaming", "estimators")
+NAMES = (
+    "rosenbrock",
+    "sweep",
+    "sgd",
+    "eigenvalue",
+    "basins",
+    "peers",
+    "scaling",
+    "cluster",
+    "streaming",
+    "estimators",
+    "lab",
+)
 
 
 def arguments() -> argparse.Namespace:

@@ -817,12 +817,14 @@ def test_ctrl_c_does_not_wait_for_a_map():
     """Whoever waits for it is told; the program ends at once, though its threads cannot be stopped."""
     formula = "+".join(f"sin({number}*w1)^2" for number in range(20)) + "+w2^2"
     slow = {"problem": "formula", "formula": formula, "steps": "20000", "learning_rate": "1e-9", "noise": "0.1"}
-    with lab() as (process, address), ThreadPoolExecutor(2) as two:
+    with lab() as (process, address), ThreadPoolExecutor(10) as ten:
         client = Client(int(urlsplit(address).port or 0))
-        maps = [two.submit(lambda: client.get("/sweep?" + urlencode(slow)).status_code) for _ in range(2)]
+        maps = [ten.submit(lambda: client.get("/sweep?" + urlencode(slow)).status_code) for _ in range(10)]
         time.sleep(4)
         took = stopped(process)
-        assert [told.result(10) for told in maps] == [503, 503]
+        codes = [told.result(10) for told in maps]
+    assert set(codes) <= {200, 503}
+    assert 503 in codes
     assert took < 3
 
 
