@@ -308,6 +308,11 @@ def test_what_is_on_the_screen_can_be_taken_away(address):
         with page.expect_download() as found:
             page.click("#png")
         assert found.value.path().read_bytes().startswith(b"\x89PNG")
+        assert found.value.suggested_filename == "bowl-lab.png"
+        words = page.evaluate("import('./taking.js').then((taking) => taking.caption())")
+        assert words == [
+            "bowl", "gradient descent", "learning rate 0.05", "no momentum", "constant schedule", "100 steps"
+        ]  # fmt: skip
         page.click("#show-code")
         page.wait_for_selector("#code-dialog[open]")
         assert "sd.landscapes.bowl" in page.locator("#code").inner_text()
@@ -346,6 +351,38 @@ def test_a_fault_of_the_page_is_no_silence_of_the_server(address):
         page.keyboard.press("ArrowRight")
         settled(page)
         assert page.locator("#runs li").count() == 1
+
+
+def test_of_many_changes_the_last_is_shown(address):
+    with browsing(viewport=WIDE) as (page, complaints):
+        opened(page, address + "?problem=steep_bowl&starts=4,2.5&learning_rate=0.05&steps=1000")
+        page.locator("#rate").evaluate(
+            """input => {
+                for (const value of [-1.5, -1.4, -1.3, -1.2, -0.9]) {
+                    input.value = value;
+                    input.dispatchEvent(new Event('input', { bubbles: true }));
+                }
+            }"""
+        )
+        until(page, lambda: "diverged" in page.locator("#runs").inner_text(), "the run beyond the limit is shown")
+        assert "beyond the limit" in page.locator("#verdict").inner_text()
+    assert not complaints
+
+
+def test_an_answer_about_the_problem_before_is_not_drawn(address):
+    with browsing(viewport=WIDE) as (page, complaints):
+        held: list[Any] = []
+        page.route("**/runs?problem=bowl*", lambda route: held.extend([route]))
+        page.goto(address + "?problem=bowl")
+        until(page, lambda: bool(held), "the runs are asked for")
+        with page.expect_response("**/landscape?problem=himmelblau*"):
+            page.select_option("#problem", "himmelblau")
+        page.wait_for_timeout(200)
+        held[0].continue_()
+        settled(page)
+        first = page.evaluate("import('./state.js').then((module) => module.shown.runs[0].path[0])")
+        assert first == starts_of(page)[0] != [4, 2.5]
+    assert not complaints
 
 
 def test_what_is_no_json_is_said(address):

@@ -238,6 +238,9 @@ export function curves(canvas, runs, until) {
       pen.stroke();
     }
     pen.globalAlpha = 1;
+    // A single record makes no line.
+    pen.fillStyle = pen.strokeStyle;
+    if (run.loss.length === 1) disc(pen, plane.x(run.step[0]), plane.y(run.loss[0]), 4);
   });
   pen.restore();
   axes(pen, plane, ["step", isLogarithmic ? "loss (log)" : "loss"]);
