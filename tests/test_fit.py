@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -282,3 +283,38 @@ def test_a_rate_left_to_theory_trains_as_well_as_the_sweep(name, model):
     assert advised.training.verdict != "diverged"
     assert "L" in advised.chosen_because
     assert advised.recipe.method == "sgd"
+
+
+def sweep_of(curves, verdicts, model="affine"):
+    """A sweep whose validation losses and verdicts are these, a row a learning rate."""
+    from steepest.fit.choice import chosen
+
+    curves = np.asarray(curves, float)
+    rates = 10.0 ** np.arange(len(curves))
+    data = xr.Dataset(
+        {
+            "validation_loss": (("learning_rate", "epoch"), curves),
+            "final_validation_loss": ("learning_rate", curves[:, -1]),
+        },
+        {"learning_rate": rates, "epoch": np.arange(curves.shape[1])},
+    )
+    verdict = xr.DataArray(list(verdicts), {"learning_rate": rates}, ["learning_rate"])
+    steps = xr.DataArray(np.full(len(rates), 9), {"learning_rate": rates}, ["learning_rate"])
+    return chosen(SimpleNamespace(dataset=data, verdict=verdict, steps=steps), model == "affine")
+
+
+def test_why_a_learning_rate_was_chosen_is_true_of_the_table_beside_it():
+    slow, steady = [4.0, 3.0, 2.0, 1.0], [1.0, 0.5, 0.1, 0.06]
+    wild = [9.0, 20.0, 19.0, 0.03]
+    rate, _, why = sweep_of([slow, steady, wild, [1.0, np.inf, np.inf, np.inf]], ["out of steps"] * 3 + ["diverged"])
+    assert rate == 10.0
+    assert "the highest validation loss of their later half" in why
+    assert "its 0.1 is the least within 1 %" in why
+    assert "learning rate 100 ended lower, at 0.03, but was as high as 19 in its later half" in why
+    rate, _, why = sweep_of([slow, steady], ["converged", "out of steps"])
+    assert rate == 1.0
+    assert "of those that converged the least within 1 %" in why
+    assert "learning rate 10 ended lower, at 0.06, but did not converge" in why
+    assert sweep_of([steady], ["converged"])[2] == "it converged at validation loss 0.06"
+    assert sweep_of([wild], ["out of steps"])[2].endswith("it ended at validation loss 0.03")
+    assert "ended lower" not in sweep_of([slow, steady], ["out of steps"] * 2)[2]
