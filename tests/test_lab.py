@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 
 import steepest as sd
-from steepest.lab import answers, method, problem
+from steepest.lab import answers, desk, maps, method, problem, theory
 from steepest.lab import server as serving
 from steepest.lab.code import code
 from steepest.lab.formula import as_python, objective_of
@@ -468,12 +468,12 @@ def test_a_run_that_ends_at_a_saddle_says_so():
 @pytest.mark.parametrize(("name", "factor"), [("gradient descent", 1.0), ("heavy ball", 1.9), ("nesterov", 1.9 / 2.8)])
 def test_the_limit_follows_the_method(name, factor):
     state = State("steep_bowl", starts=((4.0, 2.5),), method=name, momentum=0.9)
-    assert answers.spectrum(state, (1.0, 1.0))["limit"] == pytest.approx(0.1 * factor)
+    assert theory.spectrum(state, (1.0, 1.0))["limit"] == pytest.approx(0.1 * factor)
 
 
 def test_the_verdict_map_turns_where_the_limit_is():
     state = State("steep_bowl", starts=((4.0, 2.5),), learning_rate=0.05, steps=2000)
-    found = answers.sweep(state)
+    found = maps.sweep(state)
     for limit, verdicts in zip(found["limit"], found["verdict"], strict=True):
         for rate, verdict in zip(found["learning_rate"], verdicts, strict=True):
             if rate > 1.2 * limit:
@@ -483,7 +483,7 @@ def test_the_verdict_map_turns_where_the_limit_is():
 
 
 def test_basins_are_those_of_the_experiment():
-    found = answers.basins_of(State("himmelblau", learning_rate=0.01, steps=300))
+    found = maps.basins_of(State("himmelblau", learning_rate=0.01, steps=300))
     assert len(found["minimisers"]) == 4
     assert np.shape(found["basin"]) == (60, 60)
     assert [entry["basin"] for entry in found["legend"]] == [0, 1, 2, 3, -1, -2]
@@ -492,10 +492,10 @@ def test_basins_are_those_of_the_experiment():
 
 def test_basins_say_what_they_leave_out_and_are_kept_whatever_they_do_not_depend_on():
     state = State("himmelblau", starts=((0.0, 0.0),), learning_rate=0.011, steps=2000)
-    found = answers.basins_of(state)
+    found = maps.basins_of(state)
     assert found["steps"] == 500
     assert found["words"].endswith("after 500 steps at most")
-    noisy = answers.basins_of(replace(state, noise=1.0, seed=3, starts=((1.0, 1.0),), steps=3000, momentum=0.1))
+    noisy = maps.basins_of(replace(state, noise=1.0, seed=3, starts=((1.0, 1.0),), steps=3000, momentum=0.1))
     assert noisy["basin"] is found["basin"]
     assert noisy["words"].endswith("after 500 steps at most, without the noise of the runs")
 
@@ -504,20 +504,18 @@ def test_basins_of_a_loss_without_curvature_are_refused_in_words_that_fit(client
     answer = client.get("/basins?problem=ackley&learning_rate=0.01")
     assert answer.status_code == 200
     assert "basins are told apart by the curvature at their minima" in answer.json()["error"]
-    found = answers.basins_of(State("formula", "abs(w1) + abs(w2)", learning_rate=0.01))
+    found = maps.basins_of(State("formula", "abs(w1) + abs(w2)", learning_rate=0.01))
     assert set(np.ravel(found["basin"])) == {-1}
 
 
 @pytest.mark.parametrize("rate", [1e-12, 1e-3, 1e6])
 def test_the_range_of_the_verdict_map_stays_where_it_is(rate):
     """It does not follow the rate that somebody turns, and has none that the server refuses."""
-    found = answers.sweep(replace(BOWL, learning_rate=rate, steps=20, momentum=0.3))
+    found = maps.sweep(replace(BOWL, learning_rate=rate, steps=20, momentum=0.3))
     assert found["learning_rate"][0] == pytest.approx(0.1 / 300)
     assert found["learning_rate"][-1] == pytest.approx(1.0)
     for text in ("1e-9*(w1^2+w2^2)", "1e15*(w1^2+w2^2)", "w1+w2"):
-        rates = answers.sweep(State("formula", text, starts=((1.0, 1.0),), learning_rate=rate, steps=20))[
-            "learning_rate"
-        ]
+        rates = maps.sweep(State("formula", text, starts=((1.0, 1.0),), learning_rate=rate, steps=20))["learning_rate"]
         assert min(rates) >= LEAST_RATE
         assert max(rates) <= MOST_RATE
         assert len(set(rates)) == 48
@@ -565,10 +563,10 @@ def test_a_loss_without_curvature_names_no_rate():
 
 
 def test_maps_of_networks_are_coarser_and_say_after_how_many_steps():
-    found = answers.sweep(State("spirals", starts=((-0.5, 1.0),), learning_rate=0.05, steps=1000))
+    found = maps.sweep(State("spirals", starts=((-0.5, 1.0),), learning_rate=0.05, steps=1000))
     assert np.shape(found["verdict"]) == (8, 24)
     assert found["steps"] == 200
-    assert answers.sweep(State("bowl", starts=((4.0, 2.5),), learning_rate=0.05, steps=300))["steps"] == 300
+    assert maps.sweep(State("bowl", starts=((4.0, 2.5),), learning_rate=0.05, steps=300))["steps"] == 300
 
 
 def test_landscapes_and_formulas_that_explode_have_holes_and_no_numbers_that_json_lacks(client):
@@ -613,7 +611,7 @@ def test_the_plane_of_the_digits_holds_the_whole_model():
 
 
 def test_the_page_and_its_parts_come_with_a_policy(client):
-    scripts = [path.name for path in (Path(answers.__file__).parent / "page").glob("*.js")]
+    scripts = [path.name for path in (Path(theory.__file__).parent / "page").glob("*.js")]
     assert "lab.js" in scripts
     for name in ("", "lab.css", "choices", *scripts):
         answer = client.get(f"/{name}")
@@ -700,7 +698,7 @@ def test_thousands_of_requests_are_answered_or_told_to_wait(client):
 
 def test_an_answer_that_takes_too_long_is_given_up(client, monkeypatch):
     done = threading.Event()
-    monkeypatch.setattr(serving, "LONGEST_ANSWER", 0.05)
+    monkeypatch.setattr(desk, "LONGEST_ANSWER", 0.05)
     monkeypatch.setattr(serving, "_worked", lambda work, query: done.wait(60))
     answer = client.get("/runs?problem=bowl")
     done.set()
@@ -725,7 +723,7 @@ def test_while_what_was_given_up_goes_on_others_are_told_at_once_and_then_answer
     def stuck(work, query):
         return PlainTextResponse("late") if "stuck" in query and done.wait(60) else worked(work, query)
 
-    monkeypatch.setattr(serving, "LONGEST_ANSWER", 1.0)
+    monkeypatch.setattr(desk, "LONGEST_ANSWER", 1.0)
     monkeypatch.setattr(serving, "_worked", stuck)
     begun = time.monotonic()
     with ThreadPoolExecutor(4) as four:
@@ -747,7 +745,7 @@ def test_waiting_for_a_turn_is_not_taken_for_slowness(client, monkeypatch):
         time.sleep(0.3)
         return PlainTextResponse("done")
 
-    monkeypatch.setattr(serving, "LONGEST_ANSWER", 0.5)
+    monkeypatch.setattr(desk, "LONGEST_ANSWER", 0.5)
     monkeypatch.setattr(serving, "_worked", slowly)
     with ThreadPoolExecutor(4) as four:
         codes = list(four.map(lambda _: client.get("/runs?problem=bowl").status_code, range(4)))

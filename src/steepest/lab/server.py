@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import queue
-import threading
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from importlib.resources import files
@@ -25,8 +20,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steepest.descent import Verdict
-from steepest.lab import answers
+from steepest.lab import answers, maps
 from steepest.lab.code import code
+from steepest.lab.desk import Desk, refusal
 from steepest.lab.exports import EXPORTS, File
 from steepest.lab.methods import METHODS, SCHEDULES
 from steepest.lab.presets import PRESETS
@@ -35,12 +31,6 @@ from steepest.lab.state import LEAST_RATE, MOST_RATE, MOST_STARTS, MOST_STEPS, S
 
 LONGEST_QUERY = 4000
 """Characters of an address at most; a state with eight starts and a long formula has half of them."""
-
-MOST_WAITING = 32
-"""Requests that may wait for the one that is being computed."""
-
-LONGEST_ANSWER = 30.0
-"""Seconds after which a request is told that its answer takes too long."""
 
 MOST_KINDS = 48
 """Kinds of states whose compiled programs are kept; each takes up to ten megabytes."""
@@ -67,7 +57,7 @@ def application() -> Starlette:
     where the page asked for it (200, ``{"error": ...}``) and with 400 where a file was wanted; too many requests at
     once with 503, an answer that takes too long with 504, a page of another site with 403.
 
-    ``application().state.desks`` are the threads that compute; :meth:`Desk.close` ends what they are asked for.
+    ``application().state.desks`` are the threads that compute; closing them ends what they are asked for.
     """
     # A map of thousands of runs does not keep the run under the reader's hand waiting.
     desks = {kind: Desk(kind) for kind in ("run", "map")}
@@ -75,8 +65,8 @@ def application() -> Starlette:
         Route("/", partial(_file, "page.html")),
         *(Route(f"/{name}", partial(_file, name)) for name in _PAGE),
         Route("/choices", _choices),
-        *(Route(f"/{name}", partial(desks["run"].answer, work)) for name, work in _ANSWERS.items()),
-        *(Route(f"/{name}", partial(desks["map"].answer, work)) for name, work in _MAPS.items()),
+        *(Route(f"/{name}", partial(_ask, desks["run"], work)) for name, work in _ANSWERS.items()),
+        *(Route(f"/{name}", partial(_ask, desks["map"], work)) for name, work in _MAPS.items()),
     ]
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     made = Starlette(routes=routes, middleware=[Middleware(_Guard), hosts])
@@ -103,92 +93,15 @@ class _Guard:
         asked = Headers(scope=scope)
         is_link = scope["path"] == "/" and asked.get("sec-fetch-mode") == "navigate"
         is_foreign = asked.get("sec-fetch-site") == "cross-site" and not is_link
-        refusal = _problem(403, "the lab answers its own page only, and none of another site")
-        await (refusal if is_foreign else self._app)(scope, receive, guarded)
+        refused = refusal(403, "the lab answers its own page only, and none of another site")
+        await (refused if is_foreign else self._app)(scope, receive, guarded)
 
 
-class Desk:
-    """One computation at a time on a thread of its own, a bounded queue, and no answer that is waited for without end.
-
-    Nothing stops a computation under way. While one that was given up goes on, everybody else is told to come back.
-    """
-
-    def __init__(self, kind: str) -> None:
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._line: deque[asyncio.Future[bool]] = deque()
-        self._answer: asyncio.Future[Response] | None = None
-        self._given_up = self._closed = False
-        # A thread of a pool would be waited for when the interpreter exits, however long it takes.
-        threading.Thread(target=self._serve, name=f"lab-{kind}", daemon=True).start()
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is being computed, be it wanted or not."""
-        return self._answer is not None
-
-    def close(self) -> None:
-        """Answer whoever waits at once, and nobody any more."""
-        self._closed = True
-        self._dismiss()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(_problem(503, "the lab is being stopped"))
-        self._work.put(None)
-
-    async def answer(self, work: Callable[[State], Response], request: Request) -> Response:
-        """What the work makes of the state in the address, or a sentence."""
-        if len(str(request.url.query)) > LONGEST_QUERY:
-            return _problem(414, f"the address is longer than {LONGEST_QUERY} characters; use fewer starts")
-        if self._closed or self._given_up or len(self._line) >= MOST_WAITING or not await self._turn():
-            return _problem(503, "more is asked for than can be answered; wait a moment and try again")
-        answer = self._answer
-        assert answer is not None
-        loop, query = asyncio.get_running_loop(), dict(request.query_params)
-
-        def computed() -> None:
-            response = _worked(work, query)
-            with suppress(RuntimeError):  # the lab was stopped meanwhile, and its loop with it
-                loop.call_soon_threadsafe(self._free, answer, response)
-
-        self._work.put(computed)
-        # The time of an answer counts from when it is its turn, not from when it was asked for.
-        done, _ = await asyncio.wait({answer}, timeout=LONGEST_ANSWER)
-        if done:
-            return answer.result()
-        self._given_up = True
-        self._dismiss()
-        return _problem(504, f"the answer takes more than {LONGEST_ANSWER:g} seconds; ask for fewer steps")
-
-    def _serve(self) -> None:
-        while (computed := self._work.get()) is not None:
-            computed()
-
-    async def _turn(self) -> bool:
-        """Wait for one's turn; whether it has come."""
-        if self._answer is not None:
-            place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            self._line.append(place)
-            return await place
-        self._answer = asyncio.get_running_loop().create_future()
-        return True
-
-    def _free(self, answer: asyncio.Future[Response], response: Response) -> None:
-        """The thread is done: its answer to who waits for it, and the turn to the next."""
-        if not answer.done():
-            answer.set_result(response)
-        self._given_up = False
-        self._answer = None
-        while self._line and self._answer is None:
-            place = self._line.popleft()
-            if not place.cancelled():
-                # Taken here, so that nobody who comes before the next one wakes takes it.
-                self._answer = place.get_loop().create_future()
-                place.set_result(True)
-
-    def _dismiss(self) -> None:
-        while self._line:
-            place = self._line.popleft()
-            if not place.cancelled():
-                place.set_result(False)
+async def _ask(desk: Desk, work: Callable[[State], Response], request: Request) -> Response:
+    """What the work makes of the state in the address, or a sentence."""
+    if len(str(request.url.query)) > LONGEST_QUERY:
+        return refusal(414, f"the address is longer than {LONGEST_QUERY} characters; use fewer starts")
+    return await desk.answer(partial(_worked, work, dict(request.query_params)))
 
 
 def _worked(work: Callable[[State], Response], query: dict[str, str]) -> Response:
@@ -198,11 +111,11 @@ def _worked(work: Callable[[State], Response], query: dict[str, str]) -> Respons
         return work(state)
     except (ValueError, TypeError) as error:
         # A browser notes each status of 400 as a fault of the page, and a formula that is half typed is none.
-        return _problem(400 if work in _FILES.values() else 200, str(error))
+        return refusal(400 if work in _FILES.values() else 200, str(error))
     except Exception:
         # Whatever else happens, the page gets a sentence and the next request an answer.
         logging.getLogger(__name__).exception("an answer failed")
-        return _problem(500, "this state cannot be computed; the terminal says why")
+        return refusal(500, "this state cannot be computed; the terminal says why")
 
 
 def _make_room(state: State) -> None:
@@ -214,10 +127,6 @@ def _make_room(state: State) -> None:
         _KINDS.clear()
         jax.clear_caches()  # type: ignore[no-untyped-call]
     _KINDS.add(kind)
-
-
-def _problem(status: int, sentence: str) -> Response:
-    return JSONResponse({"error": sentence}, status)
 
 
 def _json(work: Callable[[State], dict[str, Any]], state: State) -> Response:
@@ -244,8 +153,8 @@ _ANSWERS: dict[str, Callable[[State], Response]] = {
     **_FILES,
 }
 _MAPS: dict[str, Callable[[State], Response]] = {
-    "sweep": partial(_json, answers.sweep),
-    "basins": partial(_json, answers.basins_of),
+    "sweep": partial(_json, maps.sweep),
+    "basins": partial(_json, maps.basins_of),
 }
 
 

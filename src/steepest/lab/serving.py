@@ -11,7 +11,8 @@ from contextlib import suppress
 import uvicorn
 from starlette.applications import Starlette
 
-from steepest.lab.server import Desk, application
+from steepest.lab.desk import Desk
+from steepest.lab.server import application
 
 HOST = "127.0.0.1"
 

@@ -209,3 +209,9 @@ def _whole(query: Mapping[str, str], name: str, low: int, high: int, usual: int)
     if not low <= value <= high:
         raise ValueError(f"{name} must be a whole number from {low} to {high}, got {text[:40]!r}")
     return value
+
+
+def plain(value: Any, digits: int = 8) -> float | None:
+    """A number that JSON can hold, in so many digits; None where it is not finite."""
+    number = float(value)
+    return float(f"{number:.{digits}g}") if math.isfinite(number) else None
