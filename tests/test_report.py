@@ -297,3 +297,45 @@ def test_without_the_extra_a_sentence_says_how_to_install_it() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.strip() == "steepest: a report needs plotly: pip install 'steepest[report]'"
+
+
+def small_table(rows: int = 120) -> pd.DataFrame:
+    generator = np.random.default_rng(3)
+    table = pd.DataFrame({"x": generator.normal(size=rows), "rare": np.where(np.arange(rows) % 40 == 0, "a", "b")})
+    table["double"] = 2 * table["x"]
+    table["y"] = 5 * table["x"] + 0.3 * generator.normal(size=rows)
+    return table
+
+
+def test_the_warnings_of_a_fit_are_those_that_its_reader_can_act_on(tmp_path: Path) -> None:
+    fitted = fit(small_table(), "y", learning_rate=[0.1], epochs=30)
+    words = words_of(write_report(fitted, tmp_path / "r.html"))
+    assert "different scales" not in words
+    assert "tandardise the features" not in words
+    assert "x and double are the same up to scale and shift, so that only the L2 term tells them apart" in words
+    assert "--ignore" in words
+    assert "L2 term, which decides" not in words
+    assert "rare=a and rare=b" not in words
+
+
+def test_the_score_is_told_in_digits_enough_and_after_what_gives_the_target_away(tmp_path: Path) -> None:
+    table = small_table().assign(leak=lambda rows: rows["y"] * 0.5)
+    with pytest.warns(UserWarning, match="give the target away"):
+        fitted = fit(table, "y", learning_rate="auto", epochs=300)
+    words = words_of(write_report(fitted, tmp_path / "r.html"))
+    score = fitted.scores["r2"]
+    assert 0 < score.standard_error < 1e-3
+    error = re.search(r"R² is (\S+) ± (\S+) \(standard error\)", words)
+    assert error is not None
+    assert float(error[1]) == pytest.approx(score.value, abs=score.standard_error / 10)
+    assert float(error[2]) == pytest.approx(score.standard_error, rel=0.1)
+    assert words.index("'leak' may give the target away") < words.index("R² is")
+
+
+def test_one_learning_rate_is_no_choice_and_sentences_have_verbs(tmp_path: Path) -> None:
+    fitted = fit(small_table(), "y", learning_rate="auto", epochs=5)
+    words = words_of(write_report(fitted, tmp_path / "r.html"))
+    assert re.search(r"The learning rate \S+ is the only one tried: advised by theory, 2", words), words[:900]
+    assert "chosen of 1" not in words
+    assert not re.search(r"learning rate \S+ chosen:", words)
+    assert "The last training ended out of steps at step 5" in words

@@ -112,6 +112,7 @@ def show_tables(tables: Mapping[str, pd.DataFrame], console: Console) -> None:
 def show_fit(fitted: Fit, console: Console) -> None:
     """Print what a fit came to: what was decided and why, and the test scores beside the baseline."""
     recipe, predictor = fitted.recipe, fitted.predictor
+    tries = fitted.sweep.verdict.size
     verdicts, counts = np.unique(fitted.sweep.verdict.values, return_counts=True)
     tried = ", ".join(f"{count} {verdict}" for verdict, count in zip(verdicts, counts, strict=True))
     pairs = {
@@ -121,7 +122,7 @@ def show_fit(fitted: Fit, console: Console) -> None:
         "model": f"{predictor.architecture.model}, {len(predictor.columns.feature_names)} features",
         "method": f"{recipe.method}, {recipe.epochs} epochs"
         + (f" in batches of {recipe.batch_size}" if recipe.batch_size else ""),
-        "tried": f"{fitted.sweep.verdict.size} learning rates: {tried}",
+        "tried": f"{tries} learning rate{'s' * (tries != 1)}: {tried}",
         "chosen": f"{number(recipe.learning_rate)}; {fitted.chosen_because}",
     }
     show_pairs(pairs, console)

@@ -63,28 +63,41 @@ def data_findings(risk: EmpiricalRisk, names: Sequence[str]) -> list[Finding]:
             )
         )
     moving = np.setdiff1d(np.arange(x.shape[1]), still)
-    found += _duplicates(x[:, moving], [names[place] for place in moving])
-    return found + _scales(x, spread, moving, names)
+    found += _duplicates(x[:, moving], [names[place] for place in moving], risk.l2 > 0)
+    # An indicator of a category has no unit that could be another.
+    measured = [place for place in moving if not ("=" in str(names[place]) and np.isin(x[:, place], (0.0, 1.0)).all())]
+    return found + _scales(x, spread, np.asarray(measured, np.intp), names)
 
 
-def _duplicates(x: NDArray[Any], names: Sequence[str]) -> list[Finding]:
+def _duplicates(x: NDArray[Any], names: Sequence[str], regularised: bool) -> list[Finding]:
     """Columns that are multiples of one another, up to a shift."""
     if x.shape[1] < 2 or len(x) < 3:
         return []
     unit = (x - x.mean(axis=0)) / np.sqrt(((x - x.mean(axis=0)) ** 2).sum(axis=0))
     alike = np.abs(unit.T @ unit) > 1 - 1e-10
-    pairs = np.argwhere(np.triu(alike, 1))
-    if not len(pairs):
+    # Two categories of one column are each what the other is not, by design.
+    pairs = [
+        (one, other)
+        for one, other in np.argwhere(np.triu(alike, 1))
+        if not _are_of_one_column(str(names[one]), str(names[other]))
+    ]
+    if not pairs:
         return []
     words = ", ".join(f"{names[one]} and {names[other]}" for one, other in pairs[:_NAMED])
     more = f" and {len(pairs) - _NAMED} pairs more" if len(pairs) > _NAMED else ""
     return [
         Finding(
             "duplicate features",
-            f"{words}{more} are the same up to scale and shift, so the loss is flat in some direction",
-            "leave one of each out, or add an L2 term, which decides between them",
+            f"{words}{more} are the same up to scale and shift, so "
+            + ("that only the L2 term tells them apart" if regularised else "the loss is flat in some direction"),
+            "leave one of each out" + ("" if regularised else ", or add an L2 term, which decides between them"),
         )
     ]
+
+
+def _are_of_one_column(one: str, other: str) -> bool:
+    """Whether two features are indicators ``column=category`` of the same column."""
+    return "=" in one and "=" in other and one.partition("=")[0] == other.partition("=")[0]
 
 
 def _scales(x: NDArray[Any], spread: NDArray[Any], moving: NDArray[Any], names: Sequence[str]) -> list[Finding]:

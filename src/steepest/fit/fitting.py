@@ -204,7 +204,9 @@ def _advised(setup: Setup, settings: dict[str, Any]) -> tuple[NDArray[np.float64
         for part in ("train", "together")
     ]
     smaller = min(found, key=lambda attributes: attributes["learning_rate"])
-    return np.array([smaller["learning_rate"]]), smaller["learning_rate_chosen"] + "; "
+    return np.array(
+        [smaller["learning_rate"]]
+    ), f"advised by theory, {smaller['learning_rate_chosen'].partition(' chosen: ')[2]}; "
 
 
 def _method(name: str | None, kind: str) -> tuple[str, Any, dict[str, Any]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from steepest.descent import Verdict
 from steepest.diagnosis import Diagnosis
 from steepest.fit.fitting import Fit
+from steepest.fit.scores import Scored
+from steepest.fit.values import listed
 from steepest.report.of_diagnosis import parts_of, warnings_of
 from steepest.report.page import Page, Part, Table, Warned
 from steepest.report.plots import curves_plot, sweep_plot
@@ -16,6 +20,16 @@ from steepest.theory.limits import learning_rate_limit
 _MOST_COLUMNS = 200
 _NAMES = {"r2": "R²", "rmse": "root mean squared error", "mae": "mean absolute error", "log_loss": "log loss (nats)"}
 _LEADING = ("r2", "accuracy")
+_MOST_DIGITS = 8
+_DONE_ALREADY = ("scales", "constant feature")
+_REMEDIES = {
+    "duplicate features": "Leave one of each out with --ignore where you want to read the weights; predictions "
+    "hardly change",
+    "saddle": "Try another --seed, which starts elsewhere, or batches: --batch-size 32",
+    "negative curvature": "Expect the end to depend on the start; try several values of --seed",
+    "plateau": "Try another --seed, which starts elsewhere, or more --epochs",
+    "growing curvature": "Give smaller rates as --learning-rate if the loss jumps while training",
+}
 _HIGHER_IS_BETTER = ("r2", "accuracy", "balanced_accuracy")
 
 
@@ -31,22 +45,25 @@ def page_of_fit(fitted: Fit, found: Diagnosis, repeat: Part) -> Page:
     leading = next(name for name in fitted.scores if name in _LEADING)
     score = fitted.scores[leading]
     better = _distance(fitted, leading)
-    test = fitted.rows["test"]
-    seen = f"On {test} rows that it had not seen its {_score_name(leading)} is {score.value:.3f} ± "
     beside = f"{_baseline(fitted)} has {score.baseline:.3f}, so that the model is {better}"
-    chosen = f"The learning rate {recipe.learning_rate:.4g} was chosen of {fitted.sweep.verdict.size}"
+    tried = fitted.sweep.verdict.size
+    chosen = "is the only one tried" if tried == 1 else f"was chosen of {tried}"
+    seen = f"On {_rows(fitted.rows['test'])} that it had not seen its {_score_name(leading)} is "
+    leaks = [remark.column for remark in fitted.inspection.leaks]
     summary = [
         f"A {_model(fitted)} was trained to predict {task.target} from {fitted.source or 'a table'}: {task.why}.",
-        f"{seen}{score.standard_error:.3f} (standard error); {beside}.",
-        f"{chosen}: {fitted.chosen_because}.",
+        *([f"Settle this before believing any score: {listed(leaks, 3)} may give the target away."] if leaks else []),
+        seen + f"{_with_error(score)} ({_error_words(score)}); {beside}.",
+        f"The learning rate {recipe.learning_rate:.4g} {chosen}: {fitted.chosen_because}.",
     ]
     facts = [
-        (_score_name(leading), f"{score.value:.3f} ± {score.standard_error:.3f}"),
+        *([("may give the target away", listed(leaks, 3))] if leaks else []),
+        (_score_name(leading), _with_error(score)),
         ("baseline", f"{score.baseline:.3f}"),
         ("learning rate", f"{recipe.learning_rate:.4g}"),
         ("training", str(fitted.training.verdict.item())),
     ]
-    warnings = [*_warnings(fitted, better), *warnings_of(found)]
+    warnings = [*_warnings(fitted, better), *_of_what_was_trained(found)]
     curvature, advice, trials = parts_of(found)
     parts = [
         _scores(fitted),
@@ -59,6 +76,43 @@ def page_of_fit(fitted: Fit, found: Diagnosis, repeat: Part) -> Page:
         repeat,
     ]
     return Page(f"{task.target} from {fitted.source or 'a table'}", summary, facts, warnings, parts)
+
+
+def _with_error(score: Scored) -> str:
+    """A score and its standard error, to two digits of the error at least."""
+    if not np.isfinite(score.standard_error):
+        return f"{score.value:.3f}"
+    digits = _digits(score, 3)
+    return f"{score.value:.{digits}f} ± {score.standard_error:.{digits}f}"
+
+
+def _error_words(score: Scored) -> str:
+    return "standard error" if np.isfinite(score.standard_error) else "its standard error cannot be told"
+
+
+def _digits(score: Scored, least: int) -> int:
+    error = score.standard_error
+    if not (np.isfinite(error) and error > 0):
+        return least + 1
+    return int(np.clip(1 - np.floor(np.log10(error)), least, _MOST_DIGITS))
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _of_what_was_trained(found: Diagnosis) -> list[Warned]:
+    """The findings that whoever fits a table can act on: a fit has scaled its features and left constants out."""
+    return warnings_of(
+        replace(
+            found,
+            findings=tuple(
+                replace(finding, remedy=_REMEDIES.get(finding.kind, finding.remedy))
+                for finding in found.findings
+                if finding.kind not in _DONE_ALREADY
+            ),
+        )
+    )
 
 
 def _model(fitted: Fit) -> str:
@@ -115,16 +169,20 @@ def _warnings(fitted: Fit, better: str) -> list[Warned]:
 
 def _scores(fitted: Fit) -> Part:
     rows = [
-        (_score_name(name), f"{score.value:.4f}", f"{score.standard_error:.4f}", f"{score.baseline:.4f}")
+        (_score_name(name), *(f"{value:.{_digits(score, 4)}f}" for value in _figures(score)))
         for name, score in fitted.scores.items()
     ]
     words = (
-        f"{fitted.rows['train']} rows trained, {fitted.rows['validation']} chose the learning rate, "
+        f"{_rows(fitted.rows['train'])} trained, {fitted.rows['validation']} chose the learning rate, "
         f"{fitted.rows['test']} tested. The standard error is the deviation over resamples of the test rows "
         "(Efron 1979)."
     )
     table = Table(("score on the test rows", "model", "standard error", "baseline"), rows, frozenset({1, 2, 3}))
     return Part("Test scores", [words], [table])
+
+
+def _figures(score: Scored) -> tuple[float, float, float]:
+    return score.value, score.standard_error, score.baseline
 
 
 def _sweep(fitted: Fit, found: Diagnosis) -> Part:
@@ -173,7 +231,12 @@ def _training(fitted: Fit) -> Part:
         ),
     }
     plot = curves_plot("training", "Loss over the epochs at the learning rate chosen", curves, "epoch")
-    return Part("Training", [f"The last training {fitted.training.explain()}."], (), [plot])
+    return Part("Training", [f"The last training ended {_ended(fitted)}."], (), [plot])
+
+
+def _ended(fitted: Fit) -> str:
+    """How, as the sentences of a descent have it: "out of steps at step 30: ..."."""
+    return fitted.training.explain().splitlines()[-1]
 
 
 def _columns(fitted: Fit) -> Part:
