@@ -50,6 +50,12 @@ def write(tmp_path, name, content):
         ("t.csv", b"a,a\n1,2\n", ValueError, "two columns are called 'a'"),
         ("t.csv", b'a,b\n1,2\n"3,4\n', ValueError, "cannot be read as CSV"),
         ("t.csv", b"a,b\n1,2,3,4\n5\n6,7,8,9,10\n", ValueError, "cannot be read as CSV"),
+        (
+            "t.csv",
+            "a,b\n1,Z\u00fcrich\n".encode("latin-1"),
+            ValueError,
+            "is not UTF-8 (it is 0xfc); save the file as UTF-8",
+        ),
         ("t.parquet", b"PAR1 and no more", ValueError, "cannot be read as PARQUET"),
     ],
 )
@@ -75,3 +81,20 @@ def test_a_truncated_parquet_file_and_paths_that_are_no_table(tmp_path):
         datasets.bundled("irises")
     with pytest.raises(ValueError, match="number of arms"):
         datasets.spirals(rows=2, arms=3)
+
+
+@pytest.mark.parametrize(("separator", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_columns_with_other_separators_are_read_and_said_so(tmp_path, separator, word):
+    content = separator.join(["a", "b"]) + "\n" + separator.join(["1", "x,y"]) + "\n"
+    file = write(tmp_path, "t.csv", content.encode())
+    with pytest.warns(UserWarning, match=f"is read with {word} between its columns"):
+        table = datasets.read_table(file)
+    assert table.to_dict("list") == {"a": [1], "b": ["x,y"]}
+    # One column whose name holds neither is one column, and commas come first.
+    assert list(datasets.read_table(write(tmp_path, "one.csv", b"a\n1\n"))) == ["a"]
+    assert list(datasets.read_table(write(tmp_path, "two.csv", b"a;b,c\n1,2\n"))) == ["a;b", "c"]
+
+
+def test_a_second_column_of_one_name_is_found_whatever_separates_them(tmp_path):
+    with pytest.raises(ValueError, match="two columns are called 'a'"):
+        datasets.read_table(write(tmp_path, "t.csv", b"a;a\n1;2\n"))

@@ -221,7 +221,7 @@ def table_of(**columns):
     [
         (table_of(), {"target": "z"}, "unknown target column 'z'"),
         (table_of(y=1.0), {}, "is 1.0 in every row"),
-        (table_of(y=[np.nan, *range(29)]), {}, "missing in 1 rows (0)"),
+        (table_of(y=[np.nan, *range(29)]), {}, "missing in 1 row (0)"),
         (table_of(y=[np.inf, *range(29)]), {}, "holds inf in row 0"),
         (table_of(x=[1.0, -np.inf, *range(28)]), {}, "column 'x' holds -inf in row 1"),
         (table_of(x=1.0), {}, "no column is left to learn from: x is constant"),
@@ -318,3 +318,10 @@ def test_why_a_learning_rate_was_chosen_is_true_of_the_table_beside_it():
     assert sweep_of([steady], ["converged"])[2] == "it converged at validation loss 0.06"
     assert sweep_of([wild], ["out of steps"])[2].endswith("it ended at validation loss 0.03")
     assert "ended lower" not in sweep_of([slow, steady], ["out of steps"] * 2)[2]
+
+
+def test_a_class_that_reads_as_missing_is_explained(tmp_path):
+    file = tmp_path / "t.csv"
+    pd.DataFrame({"x": np.arange(20.0), "y": ["NA", "EU"] * 10}).to_csv(file, index=False)
+    with pytest.raises(ValueError, match=r"missing in 10 rows .* NA, N/A, NULL.* read as missing, so give a class"):
+        fit(file, "y")

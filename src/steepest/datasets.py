@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ BUNDLED = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
 SUFFIXES = (".csv", ".parquet")
 """File types of tables."""
+
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
 class Regression(NamedTuple):
@@ -161,6 +164,12 @@ def reading(file: Path) -> Iterator[None]:
         yield
     except PermissionError:
         raise PermissionError(f"{file} may not be read; check its permissions") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{file} cannot be read as {file.suffix[1:].upper()}: byte {error.start} is not UTF-8 (it is "
+            f"{error.object[error.start]:#04x}); save the file as UTF-8, for instance by "
+            f"iconv -f latin1 -t utf-8 {file.name}"
+        ) from None
     except Exception as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{file} cannot be read as {file.suffix[1:].upper()}: {first}") from error
@@ -172,18 +181,34 @@ def csv_names(file: Path) -> list[str]:
     Raises:
         ValueError: two columns of one name.
     """
+    separator = csv_separator(file)
     # pandas renames a second column of the same name; whoever wrote the table should know of it.
-    header = pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0]
+    header = pd.read_csv(file, header=None, nrows=1, dtype=str, sep=separator).iloc[0]
     twice = header[header.duplicated() & header.notna()]
     if len(twice):
         raise ValueError(f"two columns are called {twice.iloc[0]!r}")
-    return [str(name) for name in pd.read_csv(file, nrows=0).columns]
+    return [str(name) for name in pd.read_csv(file, nrows=0, sep=separator).columns]
+
+
+def csv_separator(file: Path) -> str:
+    """What separates the columns of a CSV file: a comma, or a semicolon or a tab where its header has those alone."""
+    names = pd.read_csv(file, nrows=0, dtype=str).columns
+    header = str(names[0]) if len(names) == 1 else ""
+    return next((separator for separator in _OTHER_SEPARATORS if separator in header), ",")
 
 
 def _csv(file: Path) -> pd.DataFrame:
     csv_names(file)
+    separator = csv_separator(file)
+    if separator != ",":
+        warnings.warn(
+            f"{file} is read with {_OTHER_SEPARATORS[separator]} between its columns, as its header has no commas; "
+            "save it with commas if that is wrong",
+            UserWarning,
+            stacklevel=5,
+        )
     # In one piece, so that a column has one type and not one a chunk.
-    return pd.read_csv(file, low_memory=False)
+    return pd.read_csv(file, low_memory=False, sep=separator)
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steepest.datasets import check_file, csv_names, read_table, reading
+from steepest.datasets import check_file, csv_names, csv_separator, read_table, reading
 from steepest.fit.values import check_names, named
 
 _TOGETHER = 2**22
@@ -263,7 +263,7 @@ def opened_table(table: pd.DataFrame | str | Path, *, may_be_empty: bool = False
         file = check_file(table)
         with reading(file):
             csv_names(file)
-            head = pd.read_csv(file, nrows=1)
+            head = pd.read_csv(file, nrows=1, sep=csv_separator(file))
         if head.empty:
             return FrameTable(named(head), str(table))
     return FrameTable(named(read_table(table)), str(table))

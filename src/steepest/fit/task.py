@@ -78,8 +78,11 @@ def recognise(
     missing = np.flatnonzero(column.isna().to_numpy())
     if len(missing):
         rows = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
+        count = f"{len(missing)} row{'s' * (len(missing) != 1)}"
+        hint = "" if is_numeric(column) else "; of a CSV file NA, N/A, NULL, None, nan and empty cells read as missing"
         raise ValueError(
-            f"target {target!r} is missing in {len(missing)} rows ({rows}); drop those rows or fill them in"
+            f"target {target!r} is missing in {count} ({rows}); drop those rows or fill them in{hint}"
+            + (", so give a class that is called so another name" if hint else "")
         )
     kinds = foreign_kinds(column)
     if kinds:
