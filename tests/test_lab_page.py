@@ -441,6 +441,15 @@ def test_a_refused_state_is_dimmed_and_mended_by_a_slider_or_a_problem(address):
     assert not complaints
 
 
+def test_where_the_start_has_no_limit_that_of_the_end_is_marked(address):
+    """At Himmelblau's (0, 0) no direction curves upwards; the run ends in the minimum at (3, 2)."""
+    with browsing(viewport=WIDE) as (page, complaints):
+        opened(page, address + "?problem=himmelblau&starts=0,0&learning_rate=0.005&steps=300")
+        assert page.locator("#marks .limit").count() == 1
+        assert page.locator("#marks-words").inner_text().startswith("Where the first run ended: limit 0.02")
+    assert not complaints
+
+
 def test_what_was_of_another_problem_goes(address):
     with browsing(viewport=WIDE) as (page, complaints):
         opened(page, address)

@@ -68,7 +68,7 @@ export function tell() {
   const sentences = [shown.preset, ...(words || [])].filter(Boolean);
   const paragraph = (text) => Object.assign(document.createElement("p"), { textContent: text });
   $("verdict").replaceChildren(...sentences.map(paragraph));
-  tellMarks(start || {});
+  tellMarks(start || {}, end || {});
 }
 
 // For those who listen: how the runs ended, once nothing has moved for a moment.
@@ -80,11 +80,13 @@ function announce(words) {
   }, 1000);
 }
 
-function tellMarks(start) {
+// The limit where the first run starts; where nothing curves upwards there, the one where it ended.
+function tellMarks(start, end) {
+  const [there, where] = start.limit || !end.limit ? [start, "At the start"] : [end, "Where the first run ended"];
   const low = Number($("rate").min), high = Number($("rate").max), marks = $("marks"), words = [];
   marks.replaceChildren();
   let taken = Infinity;
-  for (const [name, value] of [["limit", start.limit], ["best", start.best]]) {
+  for (const [name, value] of [["limit", there.limit], ["best", there.best]]) {
     if (!value) continue;
     words.push(`${name} ${number(value)}`);
     const share = (Math.log10(value) - low) / (high - low);
@@ -98,7 +100,7 @@ function tellMarks(start) {
     marks.append(mark);
   }
   const known = words.join(", ").replaceAll("-", "\u2011");
-  $("marks-words").textContent = known ? `At the start: ${known}` : "No limit is known at the start.";
+  $("marks-words").textContent = known ? `${where}: ${known}` : "No limit is known.";
 }
 
 // Maps
