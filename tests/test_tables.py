@@ -146,6 +146,42 @@ def test_a_switch_is_said_to_be_standardised_and_not_to_be_as_it_is(flats):
     assert use == "as 0 and 1, standardised"
 
 
+def dirty(values) -> tuple[str, str]:
+    """The kind of a column of these values, and the remark on it."""
+    values = list(values)
+    noise = np.random.default_rng(7).normal(size=(2, len(values)))
+    found = inspect_table(pd.DataFrame({"v": values, "x": noise[0], "y": noise[1]}), "y")
+    return found.columns[0].kind, " ".join(str(remark) for remark in found.remarks)
+
+
+def test_numbers_with_dirt_are_pointed_out_with_a_remedy():
+    kind, words = dirty("-" if row % 6 == 0 else f"{row / 7:.3f}" for row in range(258))
+    assert kind == "text"
+    assert "holds numbers in 215 of 258 values; the rest is '-'; replace what is no number by an empty cell" in words
+    for value, shown in ((lambda row: f"{row},34", "'0,34'"), (lambda row: f"{row / 10}%", "'0.0%'")):
+        kind, words = dirty(map(value, range(60)))
+        assert kind == "text"
+        assert f"holds numbers in 60 of 60 values, some written as {shown}; write numbers as 1234.56" in words
+    kind, words = dirty("a" if row % 7 == 0 else str(row % 160) for row in range(300))
+    assert kind == "category"
+    assert "is used, but it holds numbers in 257 of 300 values; the rest is 'a'" in words
+    assert "--keep 'v'" in words
+    # Few numbers are the names of levels, and postcodes are text on purpose.
+    assert dirty(str(row % 5) if row % 3 else "x" for row in range(60)) == ("category", "")
+    assert dirty(f"{8000 + row % 20:05d}" for row in range(60)) == ("category", "")
+    assert dirty(f"flat {row % 20}" for row in range(60)) == ("category", "")
+
+
+@pytest.mark.parametrize(("unit", "size"), [("seconds", 1), ("milliseconds", 10**3), ("nanoseconds", 10**9)])
+def test_times_as_numbers_are_pointed_out(unit, size):
+    kind, words = dirty((1_600_000_000 + 3600 * row) * size for row in range(100))
+    assert kind == "number"
+    assert f"may be a date: it lies where {unit} since 1970 do, 2020-09-13 to 2020-09-17" in words
+    assert "--ignore 'v'" in words
+    assert dirty(1_600_000_000 + 0.5 * row for row in range(100))[1]
+    assert not dirty(1e6 + 1e8 * row for row in range(100))[1]
+
+
 # What gives the target away
 
 
@@ -460,6 +496,18 @@ def test_unseen_categories_are_counted(flats, model, tmp_path):
     told = run("predict", model, path, "--out", tmp_path / "out.csv")
     assert told.exit_code == 0
     assert f"column 'city' has categories in 12 of {ROWS} rows that the model has never seen" in told.stderr
+
+
+def test_a_switch_that_is_none_and_a_column_without_values_are_pointed_out(flats, model, tmp_path):
+    path = tmp_path / "other.csv"
+    flats.assign(balcony=7, rooms=np.nan).to_csv(path, index=False)
+    told = run("predict", model, path, "--out", tmp_path / "out.csv")
+    assert told.exit_code == 0
+    assert f"column 'balcony' is neither 0 nor 1 in {ROWS} of {ROWS} rows" in told.stderr
+    assert "column 'rooms' is empty in every row" in told.stderr
+    flats.to_csv(path, index=False)
+    told = run("predict", model, path, "--out", tmp_path / "same.csv")
+    assert "note" not in told.stderr
 
 
 def test_categories_learnt_as_text_are_known_where_they_are_read_as_numbers(tmp_path):

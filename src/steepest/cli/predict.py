@@ -28,9 +28,16 @@ def predict(
     from steepest import fit as library
 
     unknown: dict[str, int] = {}
-    blocks = library.predictions(library.load_model(model), table, carry=carry or (), unknown=unknown)
+    empty: dict[str, int] = {}
+    beyond: dict[str, int] = {}
+    counted = {"unknown": unknown, "empty": empty, "beyond": beyond}
+    blocks = library.predictions(library.load_model(model), table, carry=carry or (), **counted)
     count = library.write_predictions(blocks, sys.stdout if out is None else out)
     for name, rows in unknown.items():
         say(f"note: column {name!r} has categories in {rows} of {count} rows that the model has never seen")
+    for name, rows in beyond.items():
+        say(f"note: column {name!r} is neither 0 nor 1 in {rows} of {count} rows, which training had alone; check it")
+    for name in (name for name, rows in empty.items() if rows == count):
+        say(f"note: column {name!r} is empty in every row, so that predictions do not depend on it; fill it in")
     if out is not None:
         typer.echo(f"written: {out}, {count} rows")

@@ -215,7 +215,7 @@ def learn(
             continue
         _use(learnt, column, found, training, waiting)
         if found.doubt is not None:
-            learnt.remarks.append(Remark(name, "identifier", f"is used, but it {found.doubt}", found.remedy or ""))
+            learnt.remarks.append(Remark(name, found.suspected, f"is used, but it {found.doubt}", found.remedy or ""))
         if len(waiting) >= together:
             _standardise(learnt, waiting)
     _standardise(learnt, waiting)

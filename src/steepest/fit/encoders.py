@@ -6,6 +6,7 @@ made with.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,16 @@ class NumericColumn:
     def width(self) -> int:
         """Features that it makes."""
         return 1
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether training had 0 and 1 alone: no other numbers have their mean and deviation, and these as median.
+
+        >>> NumericColumn("a", 0.0, 0.25, 0.25**0.5 * 0.75**0.5).is_switch, NumericColumn("a", 2.0, 2.1, 0.5).is_switch
+        (True, False)
+        """
+        variance = self.mean * (1 - self.mean)
+        return self.fill in (0.0, 0.5, 1.0) and variance > 0 and math.isclose(self.scale**2, variance, rel_tol=1e-9)
 
     def write(self, column: pd.Series[Any], out: NDArray[np.float64], first: int = 0) -> int:
         """Write features into ``out``, shape (rows, 1).

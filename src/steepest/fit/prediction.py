@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 
 from steepest.errors import unknown_name
+from steepest.fit.columns import Columns
+from steepest.fit.encoders import NumericColumn
 from steepest.fit.predictor import Predictor
 from steepest.fit.tables import Table, opened_table
+from steepest.fit.values import as_numbers
 
 _BLOCK = 2**22
 _MOST_ROWS = 2**17
@@ -26,6 +29,8 @@ def predictions(
     *,
     carry: Sequence[str] = (),
     unknown: dict[str, int] | None = None,
+    empty: dict[str, int] | None = None,
+    beyond: dict[str, int] | None = None,
 ) -> Predictions:
     """Predictions of a model for every row of a table, a block of rows at a time, in the order of the table.
 
@@ -34,6 +39,8 @@ def predictions(
         table: a DataFrame, or the path of a CSV or Parquet file; of a Parquet file only the columns used are read.
         carry: columns of the table that are put in front, such as what names the row.
         unknown: column → rows whose category the model has never seen; counted up.
+        empty: column → rows without a value; counted up.
+        beyond: column → rows with another number than 0 and 1, where training had those alone; counted up.
 
     Returns:
         an iterator over tables: the columns carried, ``predicted_TARGET``, and for classes ``probability_CLASS`` of
@@ -59,7 +66,8 @@ def predictions(
         if name not in opened.names:
             raise unknown_name("column to carry", name, opened.names)
     _check_names(predictor, carry)
-    return Predictions(predictor, opened, tuple(dict.fromkeys(carry)), {} if unknown is None else unknown)
+    counts = ({} if found is None else found for found in (unknown, empty, beyond))
+    return Predictions(predictor, opened, tuple(dict.fromkeys(carry)), *counts)
 
 
 @dataclass(eq=False)
@@ -71,16 +79,20 @@ class Predictions(Iterator[pd.DataFrame]):
         table: what it is asked about.
         carry: columns of the table that are put in front.
         unknown: column → rows so far whose category the model has never seen.
+        empty: column → rows so far without a value.
+        beyond: column → rows so far with another number than 0 and 1, where training had those alone.
     """
 
     predictor: Predictor
     table: Table
     carry: tuple[str, ...]
     unknown: dict[str, int]
+    empty: dict[str, int]
+    beyond: dict[str, int]
     _blocks: Iterator[pd.DataFrame] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._blocks = _blocks(self.predictor, self.table, self.carry, self.unknown)
+        self._blocks = _blocks(self)
 
     def __next__(self) -> pd.DataFrame:
         """The next block."""
@@ -100,21 +112,35 @@ class Predictions(Iterator[pd.DataFrame]):
         return pa.schema([*self.table.schema(self.carry), (_predicted(self.predictor), found), *shares])
 
 
-def _blocks(
-    predictor: Predictor, table: Table, carry: Sequence[str], unknown: dict[str, int]
-) -> Iterator[pd.DataFrame]:
+def _blocks(asked: Predictions) -> Iterator[pd.DataFrame]:
+    predictor, table, carry = asked.predictor, asked.table, asked.carry
     columns = predictor.columns
     wanted = [name for name in table.names if name in {*columns.names, *carry}]
     step = max(1, min(_MOST_ROWS, _BLOCK // max(1, columns.width)))
     for first in range(0, max(1, len(table)), step):
         rows = table.rows(np.arange(first, min(first + step, len(table))), wanted)
-        outputs = predictor.outputs_of(columns.encoded(rows, first, unknown))
+        outputs = predictor.outputs_of(columns.encoded(rows, first, asked.unknown))
+        _count(columns, rows, asked)
         found: dict[str, Any] = {name: rows[name].array for name in carry}
         found[_predicted(predictor)] = predictor.task.decoded(outputs)
         if predictor.task.is_classification:
             shares = predictor.probabilities_of(outputs)
             found |= dict(zip(_probabilities(predictor), shares.T, strict=True))
         yield pd.DataFrame(found)
+
+
+def _count(columns: Columns, rows: pd.DataFrame, asked: Predictions) -> None:
+    """What looks odd in some rows, counted up: no value, and another number than a switch has."""
+    for column in columns.columns:
+        values = rows[column.name]
+        missing = int(values.isna().sum())
+        if missing:
+            asked.empty[column.name] = asked.empty.get(column.name, 0) + missing
+        if isinstance(column, NumericColumn) and column.is_switch:
+            numbers = as_numbers(values)
+            other = int(np.count_nonzero(~(np.isnan(numbers) | np.isin(numbers, (0.0, 1.0)))))
+            if other:
+                asked.beyond[column.name] = asked.beyond.get(column.name, 0) + other
 
 
 def _predicted(predictor: Predictor) -> str:

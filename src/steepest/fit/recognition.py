@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from steepest.fit.values import MISSING, as_codes, as_numbers, foreign_kinds, is_numeric
+from steepest.fit.values import MISSING, as_codes, as_numbers, foreign_kinds, is_numeric, numbers_in_text
 
 KINDS = ("number", "switch", "category", "date", "identifier", "text", "constant", "empty", "other")
 """Every kind of column; ``number``, ``switch`` and ``category`` are learnt from."""
@@ -20,6 +20,8 @@ MOST_CATEGORIES = 200
 _FEWEST_COMPACT_DATES = 10
 _EXACT_INTEGERS = 2**53
 _PROSE = 3.0
+_UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+_CENTURY = (946_684_800, 4_102_444_800)  # seconds since 1970 at the beginning of 2000 and of 2100
 _FIRST = (0, 1)
 
 # "id", "user_id", "userId", "user id", and what pandas calls an index that was written without a name.
@@ -46,6 +48,7 @@ class Recognised:
         remedy: what to do about that, a sentence without its point; None where there is nothing to do.
         doubt: why it may be of no use, in words that follow "it", where it is learnt from all the same; the remedy is
             then what to do if so.
+        suspected: the kind that it may be instead, where there is a doubt.
     """
 
     kind: str
@@ -54,6 +57,7 @@ class Recognised:
     reason: str | None = None
     remedy: str | None = None
     doubt: str | None = None
+    suspected: str = "identifier"
 
 
 def recognised(column: pd.Series[Any], training: NDArray[np.intp], keep: bool = False) -> Recognised:
@@ -112,9 +116,10 @@ def _of_numbers(column: pd.Series[Any], training: NDArray[np.intp], missing: int
         )
     if pd.api.types.is_bool_dtype(column) or np.array_equal(levels, [0.0, 1.0]):
         return Recognised("switch", missing, distinct)
-    if keep or not _are_whole(levels):
-        return Recognised("number", missing, distinct)
     name = str(column.name)
+    clock = None if keep else _clock(levels)
+    if keep or not (_are_whole(levels) or clock):
+        return Recognised("number", missing, distinct)
     consecutive = distinct == len(values) and levels[-1] - levels[0] + 1 == distinct
     if distinct == len(values) and ((consecutive and levels[0] in _FIRST) or is_called_identifier(name)):
         counts = f"counts the rows, {levels[0]:.0f} to {levels[-1]:.0f}, as an identifier does"
@@ -122,11 +127,25 @@ def _of_numbers(column: pd.Series[Any], training: NDArray[np.intp], missing: int
         return Recognised("identifier", missing, distinct, why, _keep(name))
     if distinct >= _FEWEST_COMPACT_DATES and levels[0] >= 19000101 and levels[-1] <= 21001231 and _compact(levels):
         return Recognised("date", missing, distinct, "holds dates written as numbers, year month day", _DERIVE)
+    if clock is not None:
+        remedy = f"if so, {_DERIVE}, and leave it out: --ignore {name!r} (ignore=[{name!r}])"
+        return Recognised("number", missing, distinct, None, remedy, f"may be a date: it lies where {clock}", "date")
     if consecutive:
         # Years of a yearly table, or degrees of a scale, as well as numbers that somebody gave the rows.
         doubt = f"holds every whole number from {levels[0]:.0f} to {levels[-1]:.0f} once, as identifiers may"
         return Recognised("number", missing, distinct, None, _leave(name), doubt)
     return Recognised("number", missing, distinct)
+
+
+def _clock(levels: NDArray[np.float64]) -> str | None:
+    """How numbers would be times: counted since 1970, and all of them in this century."""
+    if len(levels) < _FEWEST_COMPACT_DATES:
+        return None
+    for unit, size in _UNITS.items():
+        if _CENTURY[0] * size <= levels[0] and levels[-1] <= _CENTURY[1] * size:
+            first, last = (str(pd.Timestamp(level / size, unit="s").date()) for level in (levels[0], levels[-1]))
+            return f"{unit} since 1970 do, {first} to {last}"
+    return None
 
 
 def _are_whole(levels: NDArray[np.float64]) -> bool:
@@ -164,6 +183,14 @@ def _of_text(column: pd.Series[Any], training: NDArray[np.intp], missing: int, k
         return Recognised("category", missing, distinct)
     if are_dates(words):
         return Recognised("date", missing, distinct, "holds dates written as text", _DERIVE)
+    dirty = _numbers_of(codes, names, words)
+    if dirty is not None:
+        what, remedy = dirty
+        if own == len(training) or own > MOST_CATEGORIES:
+            return Recognised("text", missing, distinct, what, f"{remedy}, to use it as numbers")
+        remedy = f"if they measure something, {remedy}; if they are names, {_keep_words(name)}"
+        doubt = f"{what}, and each different value is a category"
+        return Recognised("category", missing, distinct, None, remedy, doubt, "number")
     if own == len(training):
         if np.mean([word.count(" ") + 1 for word in words[:1000]]) >= _PROSE:
             return Recognised("text", missing, distinct, "is text, different in every row", _ENCODE)
@@ -180,6 +207,16 @@ _ENCODE = "group rare values into one, or derive numbers from it, to use it"
 
 def _leave(name: str) -> str:
     return f"if it measures nothing, leave it out: --ignore {name!r} (ignore=[{name!r}])"
+
+
+def _numbers_of(codes: NDArray[np.intp], names: list[str], words: list[str]) -> tuple[str, str] | None:
+    """What is told of text that holds numbers for the most part."""
+    counts = dict(zip(names, np.bincount(codes, minlength=len(names)).tolist(), strict=True))
+    return numbers_in_text(words, [counts[word] for word in words])
+
+
+def _keep_words(name: str) -> str:
+    return f"say so: --keep {name!r} (keep=[{name!r}])"
 
 
 def _keep(name: str) -> str:

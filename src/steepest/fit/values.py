@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -131,6 +132,48 @@ def without_decimals(column: pd.Series[Any]) -> pd.Series[Any]:
         return column
     floats = [math.nan if absent else float(value) for value, absent in zip(column, column.isna(), strict=True)]
     return pd.Series(floats, column.index, dtype=float, name=column.name)
+
+
+_PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_STYLED = re.compile(
+    r"\s*[+-]?[$€£]?\s*(\d+([.,]\d+)?|\d{1,3}([,.' ]\d{3})+([.,]\d+)?)\s*(%|[$€£]|CHF|EUR|GBP|USD)?\s*"
+)
+_FEWEST_NUMBERS = 10
+_LEAST_SHARE = 0.5
+_LOOKED_AT = 1000
+
+
+def numbers_in_text(names: Sequence[str], counts: Sequence[int]) -> tuple[str, str] | None:
+    """What text is that holds numbers for the most part, in words that follow "it", and the remedy; None otherwise.
+
+    Args:
+        names: the different values.
+        counts: how many rows each has.
+
+    >>> numbers_in_text([*(f"{i}.5" for i in range(20)), "-"], [1] * 20 + [4])[0]
+    "holds numbers in 20 of 24 values; the rest is '-'"
+    """
+    some = names[:: max(1, len(names) // _LOOKED_AT)]
+    if sum(bool(_PLAIN.fullmatch(name) or _STYLED.fullmatch(name)) for name in some) < len(some) / 10:
+        return None  # without a look at each of many texts
+    plain = [bool(_PLAIN.fullmatch(name)) for name in names]
+    styled = [not known and bool(_STYLED.fullmatch(name)) for name, known in zip(names, plain, strict=True)]
+    rest = [name for name, one, other in zip(names, plain, styled, strict=True) if not (one or other)]
+    total = sum(counts)
+    count = sum(rows for rows, one, other in zip(counts, plain, styled, strict=True) if one or other)
+    if len(names) - len(rest) < _FEWEST_NUMBERS or count < _LEAST_SHARE * total:
+        return None
+    if not rest and not any(styled) and all(name.strip().isdigit() for name in names):
+        # Whole numbers kept as text are kept so on purpose: postcodes, article numbers.
+        return None
+    words, remedies = f"holds numbers in {count} of {total} values", []
+    if any(styled):
+        words += f", some written as {names[styled.index(True)]!r}"
+        remedies.append("write numbers as 1234.56, without commas, spaces and signs")
+    if rest:
+        words += f"; the rest is {listed(rest, 3)}"
+        remedies.append("replace what is no number by an empty cell")
+    return words, " and ".join(remedies or ["convert it to numbers"])
 
 
 def check_names(names: Sequence[str]) -> None:
