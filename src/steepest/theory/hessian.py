@@ -159,7 +159,9 @@ def check_finite(name: str, loss: Any, gradient: Any, curvature: Any) -> None:
     """Refuse what is not finite, naming what it is."""
     for what, values in (("loss", loss), ("gradient", gradient), ("Hessian", curvature)):
         if not np.isfinite(values).all():
-            raise ValueError(
-                f"the {what} of {name!r} is not finite at this point; the loss must be twice differentiable there, "
-                "so start elsewhere or smooth it"
+            remedy = (
+                "look for NaN or infinity in the data and the parameters, or start elsewhere"
+                if what == "loss"
+                else "the loss must be twice differentiable there, so start elsewhere or smooth it"
             )
+            raise ValueError(f"the {what} of {name!r} is not finite at this point; {remedy}")
