@@ -9,7 +9,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from steepest.command.grammar import parse_assignments, parse_point, parse_points, parse_setting, parse_value
+from steepest.command.grammar import (
+    parse_assignments,
+    parse_number,
+    parse_point,
+    parse_points,
+    parse_setting,
+    parse_value,
+)
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 POSITIVE = st.floats(1e-12, 1e12)
@@ -180,3 +187,9 @@ def test_assignments() -> None:
 def test_what_is_not_an_assignment_gets_a_sentence(texts: list[str], sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):
         parse_assignments(texts, "--set")
+
+
+@pytest.mark.parametrize("text", ["foo", "0.1,0.2", "1e-4..1:5", "", "nan"])
+def test_what_is_no_single_number_is_refused_in_a_sentence(text):
+    with pytest.raises(ValueError, match=r"^--learning-rate: .*(write a single one such as 0.1|give a finite number)"):
+        parse_number(text, "--learning-rate")

@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 import steepest as sd
 from browser import browsing
 from steepest.cli import app
-from steepest.fit import Fit, fit
+from steepest.fit import Fit, fit, summary
 from steepest.report import check_report, write_report
 from steepest.report.page import as_script, label
 
@@ -339,3 +339,32 @@ def test_one_learning_rate_is_no_choice_and_sentences_have_verbs(tmp_path: Path)
     assert "chosen of 1" not in words
     assert not re.search(r"learning rate \S+ chosen:", words)
     assert "The last training ended out of steps at step 5" in words
+
+
+def test_scores_of_test_rows_of_one_class_are_remarked_on(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": np.sin(np.arange(60.0)), "still": 1, "y": ["b"] + ["a"] * 59})
+    fitted = fit(table, "y", learning_rate=[0.1], epochs=20)
+    assert not np.isfinite(fitted.scores["accuracy"].standard_error)
+    words = words_of(write_report(fitted, tmp_path / "r.html"))
+    assert "Every test row has the same target" in words
+    assert "Add rows of the rare classes" in words
+    assert "Column 'still' is left out: it is constant in the training rows. Delete it, or" in words
+    assert "nan" not in words
+    assert "1 feature from 1 column:" in words
+    assert "Every test row has the same target" in summary(fitted)
+
+
+def test_the_terminal_tells_it_too(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": np.sin(np.arange(60.0)), "y": ["b"] + ["a"] * 59})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    told = CliRunner().invoke(
+        app, ["fit", str(tmp_path / "t.csv"), "--target", "y", "--learning-rate", "0.1", "--epochs", "20"]
+    )
+    words = " ".join(told.stdout.split())
+    assert "note: every test row has the same target" in words
+    assert "1 learning rate:" in words
+    assert "linear, 1 feature" in words or "softmax, 1 feature" in words
+    assert "nan" not in words
+    refused = CliRunner().invoke(app, ["diagnose", "bowl", "--learning-rate", "foo"])
+    assert refused.exit_code == 2
+    assert "--learning-rate: 'foo' is not a number; write a single one such as 0.1" in refused.stderr

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from steepest.command.grammar import parse_point, parse_widths
+from steepest.command.grammar import parse_number, parse_point, parse_widths
 from steepest.command.options import ClusterAt, Ignore, Keep, Overwrite, Report, option
 from steepest.command.references import blaming
 from steepest.command.sentences import say
@@ -25,7 +25,7 @@ def diagnose(
     raw: Annotated[bool, typer.Option("--raw", help="Take the table's numbers as they are, not standardised.")] = False,
     ignore: Ignore = None,
     keep: Keep = None,
-    learning_rate: Annotated[float | None, option("X", "A learning rate of your own to be judged.")] = None,
+    learning_rate: Annotated[str | None, option("X", "A learning rate of your own to be judged.")] = None,
     start: Annotated[str | None, option("X,Y,...", "Where to start.")] = None,
     seed: Annotated[int, option("N", "Seed of the model's start.")] = 0,
     cluster: ClusterAt = None,
@@ -35,6 +35,7 @@ def diagnose(
 ) -> None:
     """Say which learning rate works, why, and try it."""
     point = None if start is None else parse_point(start, "--start")
+    rate = None if learning_rate is None else parse_number(learning_rate, "--learning-rate")
     widths = None if hidden is None else parse_widths(hidden, "--hidden")
     if report is not None:
         from steepest.report import check_report, write_report
@@ -45,7 +46,7 @@ def diagnose(
         from steepest.diagnosis import diagnose as library_diagnose
 
         found = find_subject(subject, target, model, widths, raw, ignore or (), keep or ())
-        diagnosis = library_diagnose(found, start=point, learning_rate=learning_rate, seed=seed, cluster=cluster)
+        diagnosis = library_diagnose(found, start=point, learning_rate=rate, seed=seed, cluster=cluster)
     if json:
         typer.echo(dumps(diagnosis.to_dict(), indent=1))
     else:

@@ -40,4 +40,4 @@ def predict(
     for name in (name for name, rows in empty.items() if rows == count):
         say(f"note: column {name!r} is empty in every row, so that predictions do not depend on it; fill it in")
     if out is not None:
-        typer.echo(f"written: {out}, {count} rows")
+        typer.echo(f"written: {out}, {count} row{'s' * (count != 1)}")

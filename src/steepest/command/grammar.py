@@ -67,6 +67,18 @@ def parse_learning_rate(text: str, argument: str) -> Value | str:
     return "auto" if text.strip() == "auto" else parse_value(text, argument, words=False)
 
 
+def parse_number(text: str, argument: str) -> float:
+    """One number.
+
+    Raises:
+        ValueError: the text is not a finite number.
+
+    >>> parse_number("0.1", "--learning-rate")
+    0.1
+    """
+    return float(_number(text.strip(), argument, "a number; write a single one such as 0.1"))
+
+
 def parse_setting(text: str, argument: str) -> Item:
     """One value, where an axis is not possible.
 

@@ -111,6 +111,9 @@ def show_tables(tables: Mapping[str, pd.DataFrame], console: Console) -> None:
 
 def show_fit(fitted: Fit, console: Console) -> None:
     """Print what a fit came to: what was decided and why, and the test scores beside the baseline."""
+    from steepest.fit.scores import of_one_kind
+    from steepest.fit.values import counted
+
     recipe, predictor = fitted.recipe, fitted.predictor
     tries = fitted.sweep.verdict.size
     verdicts, counts = np.unique(fitted.sweep.verdict.values, return_counts=True)
@@ -119,10 +122,10 @@ def show_fit(fitted: Fit, console: Console) -> None:
         "task": predictor.task.why,
         "rows": ", ".join(f"{count} {part}" for part, count in fitted.rows.items()),
         "columns": fitted.inspection.in_words(),
-        "model": f"{predictor.architecture.model}, {len(predictor.columns.feature_names)} features",
+        "model": f"{predictor.architecture.model}, {counted(len(predictor.columns.feature_names), 'feature')}",
         "method": f"{recipe.method}, {recipe.epochs} epochs"
         + (f" in batches of {recipe.batch_size}" if recipe.batch_size else ""),
-        "tried": f"{tries} learning rate{'s' * (tries != 1)}: {tried}",
+        "tried": f"{counted(tries, 'learning rate')}: {tried}",
         "chosen": f"{number(recipe.learning_rate)}; {fitted.chosen_because}",
     }
     show_pairs(pairs, console)
@@ -130,8 +133,12 @@ def show_fit(fitted: Fit, console: Console) -> None:
     console.print()
     table = plain_table("test score", "model", "standard error", "baseline")
     for name, score in fitted.scores.items():
-        table.add_row(heading(name), number(score.value), number(score.standard_error, 2), number(score.baseline))
+        error = number(score.standard_error, 2) if np.isfinite(score.standard_error) else "none"
+        table.add_row(heading(name), number(score.value), error, number(score.baseline))
     console.print(table)
+    alike = of_one_kind(fitted.scores)
+    if alike is not None:
+        console.print(Text(f"note: {alike[0]}; {alike[1]}"))
 
 
 def _show_columns(inspection: Inspection, console: Console) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from steepest.errors import unknown_name
 from steepest.fit.memory import check_column, check_csv
 from steepest.fit.tables import Table, opened_table
+from steepest.fit.values import counted
 
 _FEWEST_ROWS = 10
 _LARGEST_SEED = 2**32 - 1
@@ -36,7 +37,7 @@ def checked_table(table: pd.DataFrame | str | Path, allowed: int) -> Table:
     data = opened_table(table)
     if len(data) < _FEWEST_ROWS:
         raise ValueError(
-            f"the table has {len(data)} rows; at least {_FEWEST_ROWS} are needed to train, choose and test"
+            f"the table has {counted(len(data), 'row')}; at least {_FEWEST_ROWS} are needed to train, choose and test"
         )
     check_column(len(data), allowed)
     return data

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from steepest.fit.fitting import Fit
+from steepest.fit.scores import of_one_kind
+from steepest.fit.values import counted
 
 LIBRARIES = ("steepest", "jax", "optax", "numpy", "scikit-learn", "pandas")
 """Those whose versions are noted with what was found, to repeat it by."""
@@ -114,13 +116,15 @@ def summary(fitted: Fit, command: str | None = None, figures: list[str] | None =
     columns = fitted.predictor.columns
     verdicts, counts = np.unique(fitted.sweep.verdict.values, return_counts=True)
     together = fitted.rows["train"] + fitted.rows["validation"]
-    trained = f"The model was trained on the {together} rows that are not tested on: {fitted.training.explain()}."
+    trained = (
+        f"The model was trained on the {together} rows that are not tested on; it ended {fitted.training.explain()}."
+    )
     lines = [
         f"# {task.target} from {fitted.source or 'a table'}",
         "",
         f"- Task: {task.why}.",
         "- Rows: {train} to train, {validation} to choose by, {test} to test.".format(**fitted.rows),
-        f"- Features: {len(columns.feature_names)} from {len(columns.columns)} columns.",
+        f"- Features: {len(columns.feature_names)} from {counted(len(columns.columns), 'column')}.",
         f"- Model: {fitted.predictor.architecture.model}{_hidden(fitted)}, L2 term {recipe.l2:.3g}.",
         f"- Method: {recipe.method}{_momentum(recipe.momentum)}, {_batches(recipe.batch_size)}.",
         "",
@@ -141,6 +145,7 @@ def summary(fitted: Fit, command: str | None = None, figures: list[str] | None =
             for name, score in fitted.scores.items()
         ),
         "",
+        *([f"{_capital(alike[0])}; {alike[1]}.", ""] if (alike := of_one_kind(fitted.scores)) else []),
         trained,
         "The baseline predicts "
         + ("the training shares of the classes" if task.is_classification else "the training mean")

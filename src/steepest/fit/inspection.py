@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from steepest.fit.recognition import KINDS
-from steepest.fit.values import listed
+from steepest.fit.values import counted, listed
 
 _MOST_LISTED = 40
 _MOST_NAMED = 5
@@ -133,7 +133,7 @@ class Inspection:
         left = len(self.columns) - len(self.shown)
         rest = [f"  and {left} more columns"] if left else []
         remarks = [f"  {names} {what}; {remedy}" for names, what, remedy in self.grouped()]
-        return "\n".join([f"{len(self.columns)} columns: {self.in_words()}", *columns, *rest, *remarks])
+        return "\n".join([f"{counted(len(self.columns), 'column')}: {self.in_words()}", *columns, *rest, *remarks])
 
 
 def _unnamed(remark: Remark) -> str:

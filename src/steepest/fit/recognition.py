@@ -112,7 +112,11 @@ def _of_numbers(column: pd.Series[Any], training: NDArray[np.intp], missing: int
     if np.nanmin(own) == np.nanmax(own):
         where = " where it is not missing" if np.isnan(own).any() else ""
         return Recognised(
-            "constant", missing, distinct, f"is constant in the training rows{where}", "nothing can be learnt from it"
+            "constant",
+            missing,
+            distinct,
+            f"is constant in the training rows{where}",
+            "delete it, or check how it was filled in",
         )
     if pd.api.types.is_bool_dtype(column) or np.array_equal(levels, [0.0, 1.0]):
         return Recognised("switch", missing, distinct)
@@ -177,7 +181,11 @@ def _of_text(column: pd.Series[Any], training: NDArray[np.intp], missing: int, k
     name = str(column.name)
     if own == 1:
         return Recognised(
-            "constant", missing, distinct, "is constant in the training rows", "nothing can be learnt from it"
+            "constant",
+            missing,
+            distinct,
+            "is constant in the training rows",
+            "delete it, or check how it was filled in",
         )
     if keep:
         return Recognised("category", missing, distinct)

@@ -55,6 +55,16 @@ def classification_scores(
     return {name: _scored(score, y, probabilities, baseline, seed) for name, score in scores.items()}
 
 
+def of_one_kind(scores: dict[str, Scored]) -> tuple[str, str] | None:
+    """What is told where every test row has the same target, so that the scores say little, and the remedy."""
+    if all(np.isfinite(score.standard_error) for score in scores.values()):
+        return None
+    return (
+        "every test row has the same target, so that the scores say nothing of the others and have no standard error",
+        "add rows of the rare classes, or hold more rows out: --test-size 0.4 (test_size=0.4)",
+    )
+
+
 def _balanced(y: NDArray[Any], predicted: NDArray[Any]) -> float:
     """Mean recall of the classes that occur."""
     return float(np.mean([np.mean(predicted[y == label] == label) for label in np.unique(y)]))

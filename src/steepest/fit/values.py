@@ -189,6 +189,15 @@ def check_names(names: Sequence[str]) -> None:
         known.add(name)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def listed(names: Sequence[str], most: int = 8) -> str:
     """Names in a sentence, the first few of many.
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from steepest.descent import Verdict
 from steepest.diagnosis import Diagnosis
 from steepest.fit.fitting import Fit
-from steepest.fit.scores import Scored
-from steepest.fit.values import listed
+from steepest.fit.scores import Scored, of_one_kind
+from steepest.fit.values import counted, listed
 from steepest.report.of_diagnosis import parts_of, warnings_of
 from steepest.report.page import Page, Part, Table, Warned
 from steepest.report.plots import curves_plot, sweep_plot
@@ -48,7 +48,7 @@ def page_of_fit(fitted: Fit, found: Diagnosis, repeat: Part) -> Page:
     beside = f"{_baseline(fitted)} has {score.baseline:.3f}, so that the model is {better}"
     tried = fitted.sweep.verdict.size
     chosen = "is the only one tried" if tried == 1 else f"was chosen of {tried}"
-    seen = f"On {_rows(fitted.rows['test'])} that it had not seen its {_score_name(leading)} is "
+    seen = f"On {counted(fitted.rows['test'], 'row')} that it had not seen its {_score_name(leading)} is "
     leaks = [remark.column for remark in fitted.inspection.leaks]
     summary = [
         f"A {_model(fitted)} was trained to predict {task.target} from {fitted.source or 'a table'}: {task.why}.",
@@ -97,10 +97,6 @@ def _digits(score: Scored, least: int) -> int:
     return int(np.clip(1 - np.floor(np.log10(error)), least, _MOST_DIGITS))
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
-
-
 def _of_what_was_trained(found: Diagnosis) -> list[Warned]:
     """The findings that whoever fits a table can act on: a fit has scaled its features and left constants out."""
     return warnings_of(
@@ -141,7 +137,9 @@ def _distance(fitted: Fit, name: str) -> str:
 
 
 def _warnings(fitted: Fit, better: str) -> list[Warned]:
-    found = [Warned(f"{names} {what}", remedy) for names, what, remedy in fitted.inspection.grouped()]
+    told = [(f"{names} {what}", remedy) for names, what, remedy in fitted.inspection.grouped()]
+    alike = of_one_kind(fitted.scores)
+    found = [Warned(_capital(what), _capital(remedy)) for what, remedy in [*([alike] if alike else []), *told]]
     if not better.startswith("better"):
         found.append(
             Warned(
@@ -169,16 +167,20 @@ def _warnings(fitted: Fit, better: str) -> list[Warned]:
 
 def _scores(fitted: Fit) -> Part:
     rows = [
-        (_score_name(name), *(f"{value:.{_digits(score, 4)}f}" for value in _figures(score)))
+        (_score_name(name), *(_figure(value, _digits(score, 4)) for value in _figures(score)))
         for name, score in fitted.scores.items()
     ]
     words = (
-        f"{_rows(fitted.rows['train'])} trained, {fitted.rows['validation']} chose the learning rate, "
+        f"{counted(fitted.rows['train'], 'row')} trained, {fitted.rows['validation']} chose the learning rate, "
         f"{fitted.rows['test']} tested. The standard error is the deviation over resamples of the test rows "
         "(Efron 1979)."
     )
     table = Table(("score on the test rows", "model", "standard error", "baseline"), rows, frozenset({1, 2, 3}))
     return Part("Test scores", [words], [table])
+
+
+def _figure(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else "none"
 
 
 def _figures(score: Scored) -> tuple[float, float, float]:
@@ -243,13 +245,21 @@ def _columns(fitted: Fit) -> Part:
     columns, inspection = fitted.predictor.columns, fitted.inspection
     shown = inspection.shown[:_MOST_COLUMNS]
     rows = [(column.name, column.kind, _count(column.missing), _count(column.distinct), column.use) for column in shown]
-    sentences = [f"{len(columns.feature_names)} features from {len(columns.columns)} columns: {inspection.in_words()}."]
+    sentences = [_features(len(columns.feature_names), len(columns.columns)) + f": {inspection.in_words()}."]
     more = len(inspection.columns) - len(shown)
     if more > 0:
         sentences.append(f"{more} columns more, complete and used as numbers for the most part, are not listed.")
     return Part(
         "Columns", sentences, [Table(("column", "kind", "missing", "distinct", "use"), rows, frozenset({2, 3}))]
     )
+
+
+def _features(features: int, columns: int) -> str:
+    return f"{counted(features, 'feature')} from {counted(columns, 'column')}"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _count(number: int | None) -> str:
