@@ -970,6 +970,173 @@ def test_a_module_that_cannot_be_copied_is_refused():
         sd.torch.diagnose(module, LOSS, (X, Y))
 
 
+# What a loss, its data or its arguments hide
+
+
+def regression(rows: int = 128) -> tuple[Any, Any]:
+    generator = torch.Generator().manual_seed(7)
+    x = torch.randn(rows, 5, generator=generator)
+    return x, x.sum(dim=1, keepdim=True) + torch.randn(rows, 1, generator=generator)
+
+
+class Penalised(nn.Module):
+    """Squared error and a penalty on a module that it holds, as a child or out of PyTorch's sight."""
+
+    def __init__(self, held: nn.Module, hidden: bool) -> None:
+        super().__init__()
+        self.held = [held] if hidden else held
+
+    def forward(self, outputs: Any, y: Any) -> Any:
+        held = self.held[0] if isinstance(self.held, list) else self.held
+        return nn.functional.mse_loss(outputs, y) + 10 * held.weight.square().sum()
+
+
+@pytest.mark.parametrize("kind", ["function", "a child", "hidden"])
+def test_a_penalty_on_the_modules_own_parameters_is_refused_as_the_copy_would_not_see_it(kind):
+    module = nn.Linear(5, 1)
+    loss_fn = {
+        "function": lambda o, t: nn.functional.mse_loss(o, t) + 10 * sum(p.square().sum() for p in module.parameters()),
+        "a child": Penalised(module, hidden=False),
+        "hidden": Penalised(module, hidden=True),
+    }[kind]
+    with pytest.raises(ValueError, match=r"loss_fn uses the module's own parameter 'weight'.*weight_decay"):
+        sd.torch.diagnose(module, loss_fn, regression())
+    assert module.weight.grad is None
+    # Of another module, or of one that is frozen, it is the constant that it is in training too.
+    other = nn.Linear(5, 1)
+    assert sd.torch.diagnose(module, Penalised(other, hidden=False), regression(), steps=5).sharpness > 0
+
+
+class WithPenalty(nn.Module):
+    """A line that returns its penalty beside its outputs."""
+
+    def __init__(self, line: nn.Linear) -> None:
+        super().__init__()
+        self.line = line
+
+    def forward(self, x: Any) -> Any:
+        return self.line(x), 10 * sum(part.square().sum() for part in self.line.parameters())
+
+
+def test_a_penalty_that_the_module_returns_makes_the_loss_sharper_by_its_curvature():
+    line = nn.Linear(5, 1)
+    plain = sd.torch.diagnose(line, nn.MSELoss(), regression(), tolerance=1e-8)
+    found = sd.torch.diagnose(
+        WithPenalty(line), lambda o, t: nn.functional.mse_loss(o[0], t) + o[1], regression(), tolerance=1e-8
+    )
+    assert found.sharpness == pytest.approx(plain.sharpness + 20, rel=1e-7)
+    assert not found.findings
+
+
+@pytest.mark.parametrize("weight", [0.0, 50.0, -3.0])
+def test_a_sum_is_refused_whatever_is_added_to_it(weight):
+    def loss_fn(outputs: Any, y: Any) -> Any:
+        return nn.functional.mse_loss(outputs, y, reduction="sum") + weight * outputs.mean() ** 2 + weight
+
+    with pytest.raises(ValueError, match="adds over rows"):
+        sd.torch.diagnose(nn.Linear(5, 1), loss_fn, regression())
+
+
+def test_a_loss_that_grows_with_its_rows_otherwise_says_so():
+    found = sd.torch.diagnose(nn.Linear(5, 1), lambda o, t: (o - t).norm(), regression(), steps=5)
+    assert [finding.kind for finding in found.findings] == ["no mean"]
+    assert "1.41 times" in str(found).replace("\n", " ")
+    assert not sd.torch.diagnose(nn.Linear(5, 1), nn.MSELoss(), regression(), steps=5).findings
+
+
+def negative(outputs: Any, y: Any) -> Any:
+    return -nn.functional.mse_loss(outputs, y)
+
+
+def negative_entropy(outputs: Any, y: Any) -> Any:
+    return -nn.functional.cross_entropy(outputs, (y[:, 0] > 0).long())
+
+
+@pytest.mark.parametrize("loss_fn", [negative, negative_entropy])
+def test_a_loss_that_is_curved_downwards_alone_has_no_minimum_and_no_limit(loss_fn):
+    outputs = 1 if loss_fn is negative else 2
+    found = sd.torch.diagnose(nn.Linear(5, outputs), loss_fn, regression(), steps=20, learning_rate=0.1)
+    (finding,) = found.findings
+    assert finding.kind == "negative curvature"
+    assert ("has no minimum" in finding.what) == (loss_fn is negative)
+    assert "sign" in finding.remedy
+    assert found.beyond is None
+    assert found.plain.limit == found.with_momentum.limit == found.learning_rate_limit == float("inf")
+    assert found.judgement.verdict == "no limit"
+    assert "multiplied by 1 a step" not in found.judgement.sentence
+    assert json.dumps(found.to_dict(), allow_nan=False)
+    assert "Warning" in str(found)
+
+
+def test_a_quadratic_with_a_saddle_has_no_minimum_and_one_limit():
+    def loss_fn(outputs: Any, y: Any) -> Any:
+        return outputs[:, 0].square().mean() - 3 * outputs[:, 1].square().mean()
+
+    found = sd.torch.diagnose(nn.Linear(5, 2), loss_fn, regression(), steps=5)
+    assert "has no minimum" in found.findings[0].what
+    assert found.plain.limit == pytest.approx(found.learning_rate_limit)
+
+
+def test_a_last_batch_that_batch_norm_cannot_take_is_named_with_a_remedy():
+    x, y = classes(33)
+    network = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    with pytest.raises(ValueError, match=r"fails on batch 1 of data, x of shape \(1, 6\).*drop_last=True.*mode='eval'"):
+        sd.torch.diagnose(network, nn.CrossEntropyLoss(), (x, y), mode="train", batch_size=32)
+    assert sd.torch.diagnose(network, nn.CrossEntropyLoss(), (x, y), batch_size=32, steps=5).sharpness > 0
+
+
+@pytest.mark.parametrize("part", ["x", "y"])
+def test_what_is_not_finite_in_a_later_batch_is_named_with_its_batch_and_row(part):
+    x, y = regression()
+    (x if part == "x" else y)[100, 0] = float("nan")
+    with pytest.raises(
+        ValueError, match=rf"the loss on batch 1 of data is nan: {part} .*in row 36 of it .*row 100 of all used"
+    ):
+        sd.torch.diagnose(nn.Linear(5, 1), nn.MSELoss(), (x, y), batch_size=64)
+
+
+@pytest.mark.parametrize("rate", ["fast", -1, float("nan"), True])
+def test_a_learning_rate_that_is_none_is_refused_before_the_work(rate, monkeypatch):
+    def never(*_: Any) -> None:
+        raise AssertionError("the work was begun")
+
+    monkeypatch.setattr("steepest.torch.diagnosing.collected", never)
+    with pytest.raises((TypeError, ValueError), match="learning_rate must be"):
+        sd.torch.diagnose(nn.Linear(5, 1), nn.MSELoss(), regression(), learning_rate=rate)
+
+
+@pytest.mark.parametrize("seed", [2**70, 2**32])
+def test_a_seed_that_generators_do_not_take_is_refused(seed):
+    with pytest.raises(ValueError, match=rf"seed must be a whole number from 0 to {2**32 - 1}, got {seed}"):
+        sd.torch.diagnose(nn.Linear(5, 1), nn.MSELoss(), regression(), seed=seed)
+    assert sd.torch.diagnose(nn.Linear(5, 1), nn.MSELoss(), regression(), seed=2**32 - 1, steps=5, batch_size=64)
+
+
+@pytest.mark.parametrize("loss_fn", [nn.MSELoss(), nn.L1Loss(), lambda o, t: (o - t).square().mean()])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_targets_that_meet_every_output_are_refused_with_both_shapes(loss_fn, turned):
+    x, y = regression()
+    module = nn.Sequential(nn.Linear(5, 1), nn.Flatten(0)) if turned else nn.Linear(5, 1)
+    with torch.no_grad():
+        module.get_parameter("0.weight" if turned else "weight").zero_()
+    told = (r"\(128,\), y \(128, 1\).*y\[:, 0\]") if turned else (r"\(128, 1\), y \(128,\).*y\[:, None\]")
+    with pytest.raises(ValueError, match=told):
+        sd.torch.diagnose(module, loss_fn, (x, y if turned else y[:, 0]))
+
+
+def test_features_on_different_scales_are_said_to_be_standardised():
+    x, y = regression()
+    scaled = x * torch.tensor([1e-6, 1.0, 1.0, 1e6, 0.0])
+    found = sd.torch.diagnose(nn.Linear(5, 1), nn.MSELoss(), (scaled, y), steps=5, batch_size=64)
+    (finding,) = found.findings
+    assert finding.kind == "scales"
+    assert "x[:, 0]" in finding.what
+    assert "x[:, 3]" in finding.what
+    assert "standardise" in finding.remedy
+    assert found.to_dict()["findings"][0]["kind"] == "scales"
+
+
 # Without PyTorch, and on other devices
 
 WITHOUT = """

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, IterableDataset
 
+from steepest.diagnosis.findings import Finding
 from steepest.torch.surroundings import seeded
 
+_SCALES_APART = 100.0
 _REMEDY = "give a tuple of two tensors (x, y), or a DataLoader whose batches are (x, y)"
 
 
@@ -134,3 +136,30 @@ def _pair(batch: Any, what: str) -> tuple[torch.Tensor, torch.Tensor]:
     # What was made in inference mode cannot be differentiated through, its copy can.
     x, y = (part.clone() if part.is_inference() else part.detach() for part in (x, y))
     return x, y
+
+
+def data_findings(batches: Batches) -> list[Finding]:
+    """That features are on different scales, where x is a table of them and they are.
+
+    By the largest size of each column that is not zero throughout: of rare ones the mean square would be small.
+    """
+    tables = [x for x, _ in batches.parts if x.ndim == 2 and x.is_floating_point() and x.shape[1] > 1]
+    if len(tables) < len(batches.parts) or len({x.shape[1] for x in tables}) > 1:
+        return []
+    sizes = torch.stack([x.abs().amax(dim=0).double().cpu() for x in tables]).amax(dim=0)
+    used = torch.nonzero(sizes).ravel()
+    if not len(used):
+        return []
+    least, most = (int(used[place(sizes[used])]) for place in (torch.argmin, torch.argmax))
+    if sizes[most] < _SCALES_APART * sizes[least]:
+        return []
+    return [
+        Finding(
+            "scales",
+            f"features are on different scales: the largest sizes of columns go from {float(sizes[least]):.3g} "
+            f"(x[:, {least}]) to {float(sizes[most]):.3g} (x[:, {most}]), and the curvature along their weights with "
+            "the squares of these",
+            "standardise the features, (x − mean)/deviation of each column that varies, before they reach a layer "
+            "that no normalisation precedes; the learning rate that the largest allows is far too small for the others",
+        )
+    ]

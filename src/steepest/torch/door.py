@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from steepest.diagnosis.judgement import checked_rate
 from steepest.errors import unknown_name
 from steepest.torch.result import ModuleDiagnosis
 
 MODES = ("eval", "train")
 DTYPES = ("float64", "float32")
+_LARGEST_SEED = 2**32 - 1
 
 
 def diagnose(
@@ -44,7 +46,8 @@ def diagnose(
 
     Args:
         module: a ``torch.nn.Module``; it is called with x. Parameters with ``requires_grad=False`` are constants.
-        loss_fn: (outputs, y) → one number, the mean over the rows, as ``torch.nn.CrossEntropyLoss()``.
+        loss_fn: (outputs, y) → one number, the mean over the rows, as ``torch.nn.CrossEntropyLoss()``. One that uses
+            the module's own parameters beside its outputs is refused, as it would not see those of the copy.
         data: a tuple of tensors (x, y), first axis the rows, or a ``DataLoader`` of such pairs. A loader is read once,
             and every product is summed over those batches, each weighted with its rows. An iterator is refused.
         learning_rate: one of your own to be judged.
@@ -57,7 +60,7 @@ def diagnose(
         tolerance: relative, of the largest eigenvalue; by default 10⁻⁴, more where the precision allows no less.
         most_products: where Lanczos' method stops, converged or not; the result says which.
         steps: of each trial.
-        seed: of rows, masks and Lanczos' first vector.
+        seed: of rows, masks and Lanczos' first vector, from 0 to 2³² − 1.
 
     Returns:
         A :class:`ModuleDiagnosis`; print it.
@@ -95,11 +98,14 @@ def diagnose(
         raise unknown_name("dtype", kind, DTYPES)
     counts = {"most_rows": most_rows, "most_products": most_products, "steps": steps, "batch_size": batch_size}
     for name, value in counts.items():
-        _check_whole(name, value, 1, optional=name == "batch_size")
-    _check_whole("seed", seed, 0)
+        if name != "batch_size" or value is not None:
+            _check_whole(name, value, 1)
+    _check_whole("seed", seed, 0, _LARGEST_SEED)
     _check_between("momentum", momentum)
     if tolerance is not None:
         _check_between("tolerance", tolerance)
+    if learning_rate is not None:
+        checked_rate(learning_rate)
     return diagnosed(
         getattr(module, "_orig_mod", module), loss_fn, data, learning_rate, float(momentum), mode, batch_size,
         int(most_rows), None if kind is None else getattr(torch, kind), tolerance, int(most_products), int(steps),
@@ -117,11 +123,11 @@ def _check_loss(loss_fn: Any) -> None:
         )
 
 
-def _check_whole(name: str, value: Any, least: int, optional: bool = False) -> None:
-    if optional and value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be a whole number from {least} up, got {value!r}")
+def _check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        allowed = f"from {least} up" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number {allowed}, got {value!r}")
 
 
 def _check_between(name: str, value: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -134,9 +134,11 @@ def made(
     for leaf in found:
         widest = torch.promote_types(widest, leaf.dtype)
     first = found[0].device
+    # A copy of the loss keeps these as they are, so that a term on them is seen and not taken for a constant.
+    own = [leaf for leaf in module.parameters() if leaf.requires_grad]
     return ModuleLoss(
         twin,
-        copied(loss_fn, dtype) if isinstance(loss_fn, torch.nn.Module) else loss_fn,
+        copied(loss_fn, dtype, own) if isinstance(loss_fn, torch.nn.Module) else loss_fn,
         batches,
         torch.cat([leaf.reshape(-1).to(device=first, dtype=widest) for leaf in found]),
         tuple(trained),
@@ -164,8 +166,13 @@ def _check(module: torch.nn.Module) -> None:
         )
 
 
-def copied(module: M, dtype: torch.dtype | None) -> M:
+def copied(module: M, dtype: torch.dtype | None, shared: Iterable[Tensor] = ()) -> M:
     """A copy whose tensors are its own, floating ones in ``dtype``; gradients and histories are left behind.
+
+    Args:
+        module: to be copied.
+        dtype: of the copy; None to keep what it has.
+        shared: tensors that the copy has in common with the original.
 
     Raises:
         TypeError: it cannot be copied.
@@ -183,6 +190,7 @@ def copied(module: M, dtype: torch.dtype | None) -> M:
         for value in (*part._buffers.values(), *part.__dict__.values()):
             if isinstance(value, Tensor):
                 memo.setdefault(id(value), twin(value))
+    memo.update({id(leaf): leaf for leaf in shared})
     try:
         return copy.deepcopy(module, memo)
     except FAILURES as error:

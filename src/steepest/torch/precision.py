@@ -8,9 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from steepest.diagnosis.findings import Finding
 from steepest.torch.batches import Batches
 from steepest.torch.functional import FAILURES, ModuleLoss, first_line, made
+
+_OTHER = 0.05
 
 
 def loss_of(
@@ -39,35 +43,50 @@ def loss_of(
 def _tried(
     module: torch.nn.Module, loss_fn: Any, batches: Batches, mode: str, dtype: torch.dtype | None, seed: int
 ) -> ModuleLoss:
-    """The loss, once it has been computed and differentiated on the first batch."""
+    """The loss, once it has been computed on every batch and differentiated on the first."""
     found = made(module, loss_fn, batches, mode, dtype, seed)
     point = found.start.detach().requires_grad_(True)
-    try:
-        x, y = found.placed(*batches.parts[0])
-        outputs = found.outputs(point, x)
-    except FAILURES as error:
+    outputs, y, value = _computed(found, point, 0)
+    if not value.requires_grad:
         raise ValueError(
-            f"{type(module).__name__} fails on the first batch, x of shape {tuple(batches.parts[0][0].shape)}: "
-            f"{first_line(error)}"
+            "the loss does not depend on the parameters to train; look for detach, no_grad or argmax between them"
+        )
+    _check_own(module, value)
+    _check_shapes(found, outputs, y)
+    _check_mean(found)
+    try:
+        torch.autograd.grad(value.reshape(()), point)
+    except FAILURES as error:
+        raise ValueError(f"the loss of {type(module).__name__} has no gradient: {first_line(error)}") from error
+    with torch.no_grad():
+        for number in range(1, len(batches.parts)):
+            _computed(found, found.start, number)
+    return found
+
+
+def _computed(found: ModuleLoss, point: Tensor, number: int) -> tuple[Any, Tensor, Tensor]:
+    """(outputs, y, loss) of a batch, the loss one finite number."""
+    name, where = type(found.module).__name__, f"batch {number} of data" if number else "the first batch"
+    rows, targets = found.batches.parts[number]
+    try:
+        x, y = found.placed(rows, targets)
+        outputs = found.outputs(point, x, number)
+    except FAILURES as error:
+        remedy = (
+            "; batch norm in train mode needs more than one row in every batch: choose a batch_size that leaves no "
+            "single row over, drop_last=True in the DataLoader, or mode='eval'"
+        )
+        normed = any(isinstance(part, _BatchNorm) and part.training for part in found.module.modules())
+        raise ValueError(
+            f"{name} fails on {where}, x of shape {tuple(rows.shape)}: {first_line(error)}"
+            f"{remedy if normed and len(rows) == 1 else ''}"
         ) from error
     try:
         value = found.loss_fn(outputs, y)
     except FAILURES as error:
         raise ValueError(
-            f"loss_fn(outputs, y) fails on the first batch, outputs {_shape(outputs)}, y {_shape(y)}: "
-            f"{first_line(error)}"
+            f"loss_fn(outputs, y) fails on {where}, outputs {_shape(outputs)}, y {_shape(targets)}: {first_line(error)}"
         ) from error
-    _check_value(value)
-    _check_mean(found, outputs, y, float(value.detach()))
-    try:
-        torch.autograd.grad(value.reshape(()), point)
-    except FAILURES as error:
-        raise ValueError(f"the loss of {type(module).__name__} has no gradient: {first_line(error)}") from error
-    return found
-
-
-def _check_value(value: Any) -> None:
-    """One finite number that depends on the parameters."""
     if not isinstance(value, Tensor):
         raise TypeError(f"loss_fn must return a tensor of one number, got {type(value).__name__}")
     if value.numel() != 1:
@@ -75,30 +94,109 @@ def _check_value(value: Any) -> None:
             f"loss_fn must return one number, the mean over the rows, got shape {tuple(value.shape)}; use "
             "reduction='mean', or lambda outputs, y: loss_fn(outputs, y).mean()"
         )
-    if not value.requires_grad:
-        raise ValueError(
-            "the loss does not depend on the parameters to train; look for detach, no_grad or argmax between them"
-        )
     if not math.isfinite(float(value.detach())):
+        raise ValueError(f"the loss on {where} is {float(value.detach())}: {_not_finite(found, number)}")
+    return outputs, y, value
+
+
+def _not_finite(found: ModuleLoss, number: int) -> str:
+    """Which row of a batch makes its loss what it is, and what to do."""
+    before = sum(len(x) for x, _ in found.batches.parts[:number])
+    for name, part in zip("xy", found.batches.parts[number], strict=True):
+        bad = torch.nonzero(~torch.isfinite(part).reshape(len(part), -1).all(dim=1)).ravel().tolist()
+        if bad:
+            more = f" and {len(bad) - 1:,} more" if len(bad) > 1 else ""
+            return (
+                f"{name} is not finite in row {bad[0]:,} of it{more} (row {before + bad[0]:,} of all used); leave such "
+                "rows out, or fill them in"
+            )
+    return "x and y are finite there, so look for NaN or infinity in the parameters and the outputs, or start elsewhere"
+
+
+def _check_own(module: torch.nn.Module, value: Tensor) -> None:
+    """Refuse a loss that uses the parameters beside the outputs: it sees the original's, and they do not move."""
+    own = {name: leaf for name, leaf in module.named_parameters() if leaf.requires_grad}
+    found = torch.autograd.grad(value.reshape(()), list(own.values()), retain_graph=True, allow_unused=True)
+    used = [name for name, gradient in zip(own, found, strict=True) if gradient is not None]
+    if used:
+        more = f" (and {len(used) - 1} more)" if len(used) > 1 else ""
         raise ValueError(
-            f"the loss on the first batch is {float(value.detach())}; look for NaN or infinity in x, y and the "
-            "parameters, or start elsewhere"
+            f"loss_fn uses the module's own parameter {used[0]!r}{more} beside outputs and y; a diagnosis moves the "
+            "parameters of a copy, for which such a term would be a constant without slope or curvature. Let the "
+            "module return (outputs, penalty) and loss_fn add the penalty; or leave it out: weight_decay=c of "
+            "torch.optim.SGD adds c to the sharpness"
         )
 
 
-def _check_mean(found: ModuleLoss, outputs: Any, y: Tensor, value: float) -> None:
-    """Refuse a sum: it doubles where the same rows come twice, a mean stays."""
-    if not isinstance(outputs, Tensor) or not value:
+def _check_shapes(found: ModuleLoss, outputs: Any, y: Tensor) -> None:
+    """Refuse (n, 1) against (n,) where the loss compares every output with every target."""
+    if not isinstance(outputs, Tensor) or not y.is_floating_point() or len(y) < 2:
         return
+    if {outputs.ndim, y.ndim} != {1, 2} or outputs.numel() != len(y) or y.numel() != len(y):
+        return
+    # Outputs that are all the same would hide which target each of them meets.
+    spread = torch.linspace(0, 0.1, len(y)).to(outputs).reshape(outputs.shape)
+    moved = outputs.detach() + spread * outputs.detach().abs().max().clamp(min=1)
     try:
-        twice = float(found.loss_fn(torch.cat([outputs, outputs]).detach(), torch.cat([y, y])).detach())
+        with torch.no_grad():
+            meets = _adds_up(found, moved, y) or not _adds_up(found, moved, y.reshape(outputs.shape))
     except FAILURES:
         return
-    if abs(twice - 2 * value) <= 1e-3 * abs(value):
+    if not meets:
+        remedy = "y[:, None]" if y.ndim == 1 else "y[:, 0]"
+        raise ValueError(
+            f"loss_fn compares every output with every target, as outputs have shape {tuple(outputs.shape)}, y "
+            f"{tuple(y.shape)}, and PyTorch broadcasts them; give {remedy} in the place of y"
+        )
+
+
+def repeated(loss: ModuleLoss) -> tuple[float, float, float] | None:
+    """The loss of the first batch, of its rows twice, and three times; None where that cannot be computed.
+
+    Of a mean over rows all three are the same.
+    """
+    x, y = loss.placed(*loss.batches.parts[0])
+    try:
+        with torch.no_grad():
+            outputs = loss.outputs(loss.start, x)
+            if not isinstance(outputs, Tensor):
+                return None
+            once, twice, thrice = (
+                float(loss.loss_fn(torch.cat([outputs] * times), torch.cat([y] * times))) for times in (1, 2, 3)
+            )
+    except FAILURES:
+        return None
+    return once, twice, thrice
+
+
+def _check_mean(loss: ModuleLoss) -> None:
+    """Refuse a sum, whatever is added to it: the same rows again add the same again, where a mean stays."""
+    values = repeated(loss)
+    if values is None:
+        return
+    once, twice, thrice = values
+    size, growth = max(map(abs, values)), twice - once
+    rounding = min(1e3 * loss.epsilon, 0.05) * size
+    if abs(growth) > rounding and abs(thrice - twice - growth) <= 1e-3 * abs(growth) + 0.1 * rounding:
         raise ValueError(
             "loss_fn adds over rows where it should take their mean, so that curvature and learning rate depend on the "
             "batch size; use reduction='mean', or divide by len(y)"
         )
+
+
+def mean_findings(loss: ModuleLoss) -> list[Finding]:
+    """That the same rows again make another loss, where they do."""
+    values = repeated(loss)
+    if values is None or not values[0] or abs(values[1] - values[0]) <= _OTHER * max(map(abs, values)):
+        return []
+    return [
+        Finding(
+            "no mean",
+            f"the loss is no mean over rows: that of the same rows twice is {values[1] / values[0]:.3g} times that of "
+            "the rows once, so that curvature and learning rates depend on the batch size",
+            "diagnose with the batch size that you train with, or divide the loss by what it grows with",
+        )
+    ]
 
 
 def mean_over_rows(loss: ModuleLoss) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from steepest.diagnosis.findings import Finding
 from steepest.diagnosis.judgement import Judgement
 from steepest.diagnosis.layout import as_text, finite
 from steepest.showing import card
@@ -174,6 +175,7 @@ class ModuleDiagnosis:
         batch_size: recommended; None where the noise scale is not known.
         steepest: which parameter carries the largest curvature.
         judgement: of the learning rate that was asked about; None where none was.
+        findings: what to know besides: ``"negative curvature"``, ``"no mean"``, ``"scales"``.
     """
 
     module: str
@@ -191,6 +193,7 @@ class ModuleDiagnosis:
     batch_size: int | None
     steepest: str
     judgement: Judgement | None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def sharpness(self) -> float:
@@ -231,6 +234,7 @@ class ModuleDiagnosis:
                 "noise_scale": None if noise is None else noise.simple,
                 "noise": self.noise_words,
                 "judgement": None if self.judgement is None else self.judgement.to_dict(),
+                "findings": [{"kind": f.kind, "what": f.what, "remedy": f.remedy} for f in self.findings],
             }
         )
         return found
@@ -254,6 +258,8 @@ class ModuleDiagnosis:
             yield "Measured", f"{trial.name}, learning rate {trial.learning_rate:.6g}: {trial.sentence}"
         if self.judgement is not None:
             yield "Yours", self.judgement.sentence
+        for finding in self.findings:
+            yield "Warning", f"{finding.what}. {finding.remedy[:1].upper()}{finding.remedy[1:]}."
 
     def _sharpness_words(self) -> str:
         spectrum = self.spectrum
