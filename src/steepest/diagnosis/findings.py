@@ -28,7 +28,8 @@ class Finding:
 
     Attributes:
         kind: one of ``"scales"``, ``"constant feature"``, ``"duplicate features"``, ``"constant labels"``,
-            ``"plateau"``, ``"saddle"``, ``"negative curvature"``, ``"growing curvature"``.
+            ``"plateau"``, ``"saddle"``, ``"negative curvature"``, ``"growing curvature"``; of a PyTorch loss also
+            ``"no mean"``.
         what: the finding, with its figures.
         remedy: what to do about it.
     """

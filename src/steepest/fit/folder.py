@@ -141,7 +141,8 @@ def summary(fitted: Fit, command: str | None = None, figures: list[str] | None =
         "| score | model | standard error | baseline |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {name}{_UNITS.get(name, '')} | {score.value:.4f} | {score.standard_error:.4f} | {score.baseline:.4f} |"
+            f"| {name}{_UNITS.get(name, '')} | {_figure(score.value)} | {_figure(score.standard_error)} "
+            f"| {_figure(score.baseline)} |"
             for name, score in fitted.scores.items()
         ),
         "",
@@ -209,3 +210,7 @@ def _momentum(momentum: float | None) -> str:
 
 def _batches(batch_size: int | None) -> str:
     return "the full batch each step" if batch_size is None else f"batches of {batch_size} rows"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}" if np.isfinite(value) else "none"
