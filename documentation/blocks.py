@@ -67,8 +67,6 @@ def blocks_of(text: str) -> list[Block]:
     for number, line in enumerate(lines, start=1):
         mark = re.match(r" {0,3}(`{3,}|~{3,})(.*)", line)
         if mark is None:
-            indented = not fence and re.match(r"\s+(`{3,}|~{3,})\s*(python|console show)", line)
-            assert not indented, f"the block on line {number} is indented, and would not be run: begin it at the margin"
             continue
         if not fence:
             fence, opened, words = mark[1], number, mark[2].split()

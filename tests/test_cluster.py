@@ -149,7 +149,10 @@ def test_a_worker_killed_in_mid_sweep_is_done_without(tmp_path, short_tasks, mon
     xr.testing.assert_identical(survived.dataset.load(), descend(bowl, optax.sgd, **WIDE).dataset)
 
 
-def test_a_worker_that_stands_still_does_not_hold_up_the_rest(tmp_path, short_tasks, monkeypatch):
+@pytest.mark.parametrize("ahead", [2, 0])
+def test_a_worker_that_stands_still_does_not_hold_up_the_rest(tmp_path, short_tasks, monkeypatch, ahead):
+    """Nor where, with nothing sent ahead, all that is under way is with it while more tasks wait to be sent."""
+    monkeypatch.setattr(away, "_AHEAD", ahead)
     monkeypatch.setattr(away, "_LATE_SECONDS", 0.5)
     monkeypatch.setattr(away, "_FETCH_SECONDS", 1.0)
     with processes(tmp_path) as own:

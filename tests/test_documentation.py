@@ -200,6 +200,13 @@ def test_blocks_are_found_with_their_lines() -> None:
         blocks_of("text\n```python\nx = 1\n")
 
 
+def test_no_block_of_a_page_is_indented() -> None:
+    """Within a list or a note a fence is a block to Markdown, and none to what runs the blocks."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("*.md")]
+    fence = re.compile(r"^ {1,}(`{3,}|~{3,}) *(python|console show)", re.MULTILINE)
+    assert not [str(page) for page in pages if fence.search(page.read_text())]
+
+
 def test_blocks_share_their_names_and_wrong_ones_fail() -> None:
     names: dict[str, Any] = {}
     shown = [run_block(block, names, "made_up.md") for block in blocks_of(MADE_UP) if block.runs]

@@ -66,8 +66,7 @@ class Sender:
                 threads = self._threads()
                 while waiting and len(self._under_way) < _AHEAD * threads + 1:
                     self._send(_Sent(waiting.popleft(), time.monotonic()))
-                if not waiting:
-                    self._send_late_again()
+                self._send_late_again(more=bool(waiting))
                 yield from self._arrived()
         except (OSError, CancelledError, TimeoutError) as error:
             raise self._lost(error) from error
@@ -97,12 +96,15 @@ class Sender:
         known = set(self._client.nthreads())
         return sorted(known - self._late) if self._late & known and known - self._late else None
 
-    def _send_late_again(self) -> None:
-        """Give another worker what a slow one holds up, once nothing else is left to send."""
+    def _send_late_again(self, more: bool) -> None:
+        """Give another worker what a slow one holds up, once no ``more`` are left, or all under way are late."""
         if not self._seconds:
             return
         usual = max(_LATE_SECONDS, _LATE * statistics.median(self._seconds))
-        late = [one for one in self._under_way if len(one.futures) == 1 and time.monotonic() - one.began > usual]
+        behind = [one for one in self._under_way if time.monotonic() - one.began > usual]
+        if more and len(behind) < len(self._under_way):
+            return
+        late = [one for one in behind if len(one.futures) == 1]
         if late:
             busy = self._client.processing()
             self._avoid(at for at, keys in busy.items() if any(one.futures[0].key in keys for one in late))
