@@ -215,6 +215,13 @@ def test_a_browser_opens_it_without_a_complaint(kind: str, file: Path, tmp_path:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.emulate_media(color_scheme="light")
         page.wait_for_timeout(200)
+        # On paper plots are as wide as a page, and afterwards as wide as the window again.
+        width = "document.querySelector('.plot svg').getBoundingClientRect().width"
+        before = page.evaluate(width)
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert page.evaluate(width) == 640
+        page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        page.wait_for_function(f"{width} === {before}")
         assert page.pdf()[:4] == b"%PDF"
         assert complaints == []
 
@@ -338,7 +345,7 @@ def test_one_learning_rate_is_no_choice_and_sentences_have_verbs(tmp_path: Path)
     assert re.search(r"The learning rate \S+ is the only one tried: advised by theory, 2", words), words[:900]
     assert "chosen of 1" not in words
     assert not re.search(r"learning rate \S+ chosen:", words)
-    assert "The last training ended out of steps at step 5" in words
+    assert "The last training: out of steps at step 5" in words
 
 
 def test_scores_of_test_rows_of_one_class_are_remarked_on(tmp_path: Path) -> None:

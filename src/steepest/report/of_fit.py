@@ -233,7 +233,7 @@ def _training(fitted: Fit) -> Part:
         ),
     }
     plot = curves_plot("training", "Loss over the epochs at the learning rate chosen", curves, "epoch")
-    return Part("Training", [f"The last training ended {_ended(fitted)}."], (), [plot])
+    return Part("Training", [f"The last training: {_ended(fitted)}."], (), [plot])
 
 
 def _ended(fitted: Fit) -> str:

@@ -70,8 +70,9 @@ def sweep_plot(sweep: Descent, measure: str, words: str, marks: Mapping[str, flo
         "yaxis": {"type": "log" if logarithmic else "linear", "title": {"text": label(words)}},
         "shapes": [_line(rate) for rate in marks.values()],
         "annotations": [_mark(name, rate, place) for place, (name, rate) in enumerate(marks.items())],
-        "margin": {"l": 72, "r": 24, "t": 48 + 20 * len(marks), "b": 60},
-        "legend": {"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0, "xanchor": "left"},
+        "margin": {"l": 72, "r": 24, "t": 48 + 20 * len(marks), "b": 96},
+        # At the bottom of the picture, whatever its height: beneath the title of the axis.
+        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     }
     table = Table(
         ("learning rate", words, "verdict"),
